@@ -1,0 +1,75 @@
+"""The routing vocabulary as values: addresses, routes, messages, access and flow controls, the API envelope."""
+
+from ockam.core.access_control import (
+    ALLOW_ALL,
+    DENY_ALL,
+    AccessControl,
+    AllOf,
+    AllowAll,
+    AllowOnwardAddresses,
+    AllowSourceAddresses,
+    AnyOf,
+    DenyAll,
+)
+from ockam.core.address import Address, HasAddress, TransportType
+from ockam.core.errors import ApiError, IncompleteRoute, InvalidAddress
+from ockam.core.flow_control import FlowControlId, FlowControlOutgoing, FlowControls, Producer
+from ockam.core.message import (
+    SECURE_CHANNEL_IDENTIFIER,
+    Body,
+    LocalInfo,
+    LocalMessage,
+    Message,
+    Payload,
+    RelayMessage,
+    Routed,
+    decode_body,
+    encode_body,
+    peer_identifier,
+    secure_channel_info,
+)
+from ockam.core.request import ErrorBody, Method, Request, Response, Status
+from ockam.core.route import EMPTY_ROUTE, Route, RouteLike, route
+
+__all__ = [
+    "ALLOW_ALL",
+    "DENY_ALL",
+    "EMPTY_ROUTE",
+    "SECURE_CHANNEL_IDENTIFIER",
+    "AccessControl",
+    "Address",
+    "AllOf",
+    "AllowAll",
+    "AllowOnwardAddresses",
+    "AllowSourceAddresses",
+    "AnyOf",
+    "ApiError",
+    "Body",
+    "DenyAll",
+    "ErrorBody",
+    "FlowControlId",
+    "FlowControlOutgoing",
+    "FlowControls",
+    "HasAddress",
+    "IncompleteRoute",
+    "InvalidAddress",
+    "LocalInfo",
+    "LocalMessage",
+    "Message",
+    "Method",
+    "Payload",
+    "Producer",
+    "RelayMessage",
+    "Request",
+    "Response",
+    "Route",
+    "RouteLike",
+    "Routed",
+    "Status",
+    "TransportType",
+    "decode_body",
+    "encode_body",
+    "peer_identifier",
+    "route",
+    "secure_channel_info",
+]
