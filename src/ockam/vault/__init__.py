@@ -1,0 +1,68 @@
+"""Vaults: interfaces to secret keys, and the public values they produce."""
+
+from ockam.vault.errors import (
+    InvalidEcdsaInput,
+    InvalidKeyType,
+    InvalidPublicKey,
+    InvalidPublicLength,
+    InvalidSecret,
+    InvalidSecretLength,
+    InvalidSharedSecret,
+    InvalidSignatureSize,
+    KeyNotFound,
+    SignatureAndPublicKeyTypesDontMatch,
+    VaultError,
+)
+from ockam.vault.interfaces import (
+    DiffieHellmanKey,
+    SecretsRepository,
+    SecureChannelVault,
+    SigningKeyHandle,
+    SigningKeyType,
+    SigningSecret,
+    SigningVault,
+    Vault,
+    VerifyingVault,
+    X25519KeyHandle,
+)
+from ockam.vault.keys import (
+    EcdsaP256PublicKey,
+    Ed25519PublicKey,
+    VerifyingPublicKey,
+    X25519PublicKey,
+    read_verifying_public_key,
+)
+from ockam.vault.signatures import EcdsaP256Signature, Ed25519Signature, Signature, read_signature
+
+__all__ = [
+    "DiffieHellmanKey",
+    "EcdsaP256PublicKey",
+    "EcdsaP256Signature",
+    "Ed25519PublicKey",
+    "Ed25519Signature",
+    "InvalidEcdsaInput",
+    "InvalidKeyType",
+    "InvalidPublicKey",
+    "InvalidPublicLength",
+    "InvalidSecret",
+    "InvalidSecretLength",
+    "InvalidSharedSecret",
+    "InvalidSignatureSize",
+    "KeyNotFound",
+    "SecretsRepository",
+    "SecureChannelVault",
+    "Signature",
+    "SignatureAndPublicKeyTypesDontMatch",
+    "SigningKeyHandle",
+    "SigningKeyType",
+    "SigningSecret",
+    "SigningVault",
+    "Vault",
+    "VaultError",
+    "VerifyingPublicKey",
+    "VerifyingVault",
+    "X25519KeyHandle",
+    "X25519PublicKey",
+    "read_signature",
+    "read_verifying_public_key",
+]
