@@ -1,0 +1,340 @@
+"""The runtime of one node: which worker has which address, and how a message gets there.
+
+Delivery is a direct call: `forward` looks the first hop up, asks the access controls and calls the mailbox. An I/O callback
+ends with `end_batch`: the workers that got messages are started, then the connections that got frames are written to, with one
+system call for the whole batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
+
+from ockam.core.access_control import ALLOW_ALL, AccessControl
+from ockam.core.address import RANDOM_ADDRESS_SIZE_BYTES, Address
+from ockam.core.flow_control import FlowControlId, FlowControls
+from ockam.core.message import LocalMessage, RelayMessage
+from ockam.core.route import Route
+from ockam.errors import OckamError
+from ockam.runtime.deadlines import Deadlines
+from ockam.runtime.errors import AddressInUse, NodeStopping, UnknownAddress, UnresolvedAddress
+from ockam.runtime.lifecycle import DEFAULT_PRIORITY, WorkerRecord, stop_all
+from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
+from ockam.runtime.worker import WorkerQueue
+
+__all__ = ["Runtime", "Writer"]
+
+log = logging.getLogger("ockam.runtime")
+
+_RANDOM_BLOCK_BYTES: Final = 2048
+"""Random addresses are slices of one block: a system call per address costs as much as sending a message."""
+
+
+class Writer(Protocol):
+    """A connection that has frames to write."""
+
+    def flush(self) -> None:
+        """Write what is queued, as far as the kernel takes it."""
+
+
+class Runtime:
+    """One node's workers. Everything runs on one event loop, in one thread.
+
+    Args:
+        clock: seconds since 1970, UTC.
+        random: returns so many random bytes.
+    """
+
+    def __init__(self, clock: Callable[[], int], random: Callable[[int], bytes]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.clock = clock
+        self.random = random
+        self.flow_controls = FlowControls()
+        self.deadlines = Deadlines(self.loop)
+        self.table: dict[bytes, Mailbox] = {}
+        self._records: dict[Address, WorkerRecord] = {}
+        self._primary_of: dict[Address, Address] = {}
+        self._ready: list[WorkerQueue] = []
+        self._dirty: list[Writer] = []
+        self._in_batch = False
+        self._flush_is_due = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+        self._stopped = self.loop.create_future()
+        self._random_block = b""
+        self._random_at = 0
+
+    # ---- addresses ---------------------------------------------------------------------------------------------------
+
+    def random_address(self) -> Address:
+        """Return a local address of 16 random bytes that nobody has."""
+        at = self._random_at
+        if at + RANDOM_ADDRESS_SIZE_BYTES > len(self._random_block):
+            self._random_block = self.random(_RANDOM_BLOCK_BYTES)
+            at = 0
+        self._random_at = at + RANDOM_ADDRESS_SIZE_BYTES
+        return Address.random(self._random_block[at : self._random_at])
+
+    def random_flow_control_id(self) -> FlowControlId:
+        """Return a fresh flow control id."""
+        return FlowControlId.random(self.random(16))
+
+    def add_worker(
+        self,
+        mailboxes: Sequence[Mailbox],
+        *,
+        priority: int = DEFAULT_PRIORITY,
+        on_stop: Callable[[], Awaitable[None] | None] | None = None,
+        is_detached: bool = False,
+    ) -> WorkerRecord:
+        """Register a worker under the addresses of its mailboxes, the first being its primary address.
+
+        Args:
+            priority: 7 is stopped first when the node shuts down, 1 last.
+            on_stop: called once when the worker is stopped, after its addresses are gone.
+
+        Raises:
+            AddressInUse: one of the addresses is taken; nothing is registered then.
+            NodeStopping: the node is shutting down.
+        """
+        if self._stopping:
+            raise NodeStopping
+        for mailbox in mailboxes:
+            if mailbox.address.value in self.table:
+                raise AddressInUse(mailbox.address)
+        primary = mailboxes[0].address
+        record = WorkerRecord(primary, tuple(mailboxes), priority, on_stop, is_detached)
+        self._records[primary] = record
+        for mailbox in mailboxes:
+            self.table[mailbox.address.value] = mailbox
+            self._primary_of[mailbox.address] = primary
+        return record
+
+    def record_of(self, address: Address) -> WorkerRecord | None:
+        """Return the worker that has this address."""
+        primary = self._primary_of.get(address)
+        return self._records.get(primary) if primary is not None else None
+
+    def workers(self) -> list[Address]:
+        """Return the primary address of every worker."""
+        return list(self._records)
+
+    def metadata(self, address: Address) -> AddressMetadata | None:
+        """Return what is known of an address on this node."""
+        mailbox = self.table.get(address.value) if address.transport_type == 0 else None
+        return mailbox.metadata if mailbox is not None else None
+
+    def find_terminal_address(self, addresses: Sequence[Address] | Route) -> tuple[Address, AddressMetadata] | None:
+        """Return the first of `addresses` where messages leave this node or its protection, and what is known of it."""
+        for address in addresses:
+            metadata = self.metadata(address)
+            if metadata is not None and metadata.is_terminal:
+                return address, metadata
+        return None
+
+    def remove(self, record: WorkerRecord) -> None:
+        """Take a worker's addresses out of the table at once; its `on_stop` is not called."""
+        if self._records.pop(record.primary, None) is None:
+            return
+        for mailbox in record.mailboxes:
+            self.table.pop(mailbox.address.value, None)
+            self._primary_of.pop(mailbox.address, None)
+            self.flow_controls.cleanup(mailbox.address)
+
+    async def stop_address(self, address: Address) -> None:
+        """Stop the worker that has this address, and wait until it has.
+
+        Raises:
+            UnknownAddress: no worker has it.
+        """
+        record = self.record_of(address)
+        if record is None:
+            raise UnknownAddress(address)
+        self.remove(record)
+        await record.run_on_stop()
+
+    def stop_soon(self, address: Address) -> None:
+        """Stop the worker that has this address, if one has, without waiting."""
+        record = self.record_of(address)
+        if record is not None:
+            self.remove(record)
+            self.new_task(record.run_on_stop())
+
+    # ---- messages ----------------------------------------------------------------------------------------------------
+
+    def forward(self, source: Mailbox, message: LocalMessage) -> Busy | None:
+        """Hand a message over to the first hop of its onward route.
+
+        Returns:
+            What the sender should wait for before it sends more, if anything.
+
+        Raises:
+            IncompleteRoute: the onward route is empty.
+            UnknownAddress: no worker has that address.
+            UnresolvedAddress: it is the address of a socket.
+        """
+        destination = message.onward_route.next
+        if destination.transport_type != 0:
+            raise UnresolvedAddress
+        mailbox = self.table.get(destination.value)
+        if mailbox is None:
+            raise UnknownAddress(destination)
+        outgoing = source.outgoing
+        if outgoing is not ALLOW_ALL:
+            answer = outgoing.is_authorized(RelayMessage(source.address, destination, message))
+            if answer is not True:
+                self._not_at_once(outgoing, answer, source, mailbox, message)
+                return None
+        incoming = mailbox.incoming
+        if incoming is not ALLOW_ALL and not mailbox.deferred:
+            answer = incoming.is_authorized(RelayMessage(source.address, destination, message))
+            if answer is not True:
+                self._not_at_once(incoming, answer, source, mailbox, message)
+                return None
+        return mailbox.receive(message, source)
+
+    def _not_at_once(
+        self,
+        control: AccessControl,
+        answer: bool | Awaitable[bool],
+        source: Mailbox,
+        mailbox: Mailbox,
+        message: LocalMessage,
+    ) -> None:
+        if answer is False or not inspect.isawaitable(answer):
+            if log.isEnabledFor(logging.WARNING):
+                log.warning("a message from %s to %s was refused", source.address, mailbox.address)
+            return
+        if type(message.payload) is memoryview:
+            message.payload = bytes(message.payload)
+        self.new_task(self._forward_later(control, answer, source, mailbox, message))
+
+    async def _forward_later(
+        self,
+        control: AccessControl,
+        answer: Awaitable[bool],
+        source: Mailbox,
+        mailbox: Mailbox,
+        message: LocalMessage,
+    ) -> None:
+        try:
+            allowed = await answer
+            if allowed and control is not mailbox.incoming and not mailbox.deferred:
+                again = mailbox.incoming.is_authorized(RelayMessage(source.address, mailbox.address, message))
+                allowed = bool(await again) if inspect.isawaitable(again) else again is True
+        except Exception:
+            log.exception("the access control of %s failed", mailbox.address)
+            return
+        if not allowed:
+            log.warning("a message from %s to %s was refused", source.address, mailbox.address)
+        elif self.table.get(mailbox.address.value) is mailbox:
+            mailbox.receive(message, source)
+            self.flush()
+
+    def deliver(self, source: Mailbox, message: LocalMessage) -> Busy | None:
+        """Like `forward`, for messages that come from outside: whatever is wrong with one is logged, and it is dropped."""
+        try:
+            return self.forward(source, message)
+        except OckamError as error:
+            if log.isEnabledFor(logging.WARNING):
+                log.warning("a message from outside was dropped: %s", error)
+        except Exception:
+            log.exception("a message from outside could not be delivered")
+        return None
+
+    # ---- batches -----------------------------------------------------------------------------------------------------
+
+    def begin_batch(self) -> None:
+        """Start of an I/O callback: what is sent until `end_batch` is written together."""
+        self._in_batch = True
+
+    def end_batch(self) -> None:
+        """End of an I/O callback: start the workers that got messages, write what was sent."""
+        self._in_batch = False
+        ready = self._ready
+        if ready:
+            self._ready = []
+            for queue in ready:
+                queue.drain_soon()
+        if self._dirty:
+            self.flush()
+
+    def make_ready(self, queue: WorkerQueue) -> None:
+        """A worker has messages: start it at the end of the batch, or now."""
+        if self._in_batch:
+            self._ready.append(queue)
+        else:
+            queue.drain_soon()
+
+    def make_dirty(self, writer: Writer) -> None:
+        """A connection has frames: write them at the end of the batch, or soon."""
+        self._dirty.append(writer)
+        if not self._in_batch and not self._flush_is_due:
+            self._flush_is_due = True
+            self.loop.call_soon(self._flush_due)
+
+    def flush(self) -> None:
+        """Write now what was sent."""
+        while self._dirty:
+            dirty = self._dirty
+            self._dirty = []
+            for writer in dirty:
+                writer.flush()
+
+    def _flush_due(self) -> None:
+        self._flush_is_due = False
+        self.flush()
+
+    # ---- tasks and the end -------------------------------------------------------------------------------------------
+
+    def new_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine in a task that this node owns: it is cancelled, at the latest, when the node stops."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a task of the node failed", exc_info=task.exception())
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the node is shutting down, or has."""
+        return self._stopping
+
+    async def wait_stopped(self) -> None:
+        """Wait until the node has shut down."""
+        await asyncio.shield(self._stopped)
+
+    async def shutdown(self, timeout: float = 1.0) -> None:
+        """Stop every worker, by priority, 7 first; what has not stopped in `timeout` seconds is cancelled.
+
+        Calling it again waits for the first call.
+        """
+        if self._stopping:
+            await self.wait_stopped()
+            return
+        self._stopping = True
+        try:
+            await stop_all(list(self._records.values()), self.remove, timeout)
+            self.flush()
+        finally:
+            self.deadlines.close()
+            # Whoever stops the node from a worker of its own must live to see it.
+            tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if not self._stopped.done():
+                self._stopped.set_result(None)
+
+    def statistics(self) -> dict[str, int]:
+        """Return counts of what the node holds now."""
+        return {"workers": len(self._records), "addresses": len(self.table), "tasks": len(self._tasks)}
+
+

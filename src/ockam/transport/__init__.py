@@ -1,0 +1,1 @@
+"""Transports: how messages cross from node to node."""
