@@ -1,0 +1,36 @@
+"""Storage: in memory and in SQLite, behind the interfaces of the packages that need something stored."""
+
+from ockam.storage.database import Database
+from ockam.storage.errors import (
+    CannotOpenDatabase,
+    DatabaseClosed,
+    DatabaseDamaged,
+    DatabaseLocked,
+    DatabaseReadOnly,
+    DiskFull,
+    HomeInUse,
+    SchemaTooNew,
+    StorageError,
+)
+from ockam.storage.home import Home
+from ockam.storage.memory import MemorySecretsRepository, create_memory_repositories
+from ockam.storage.sqlite.identity import create_sqlite_repositories
+from ockam.storage.sqlite.vault import SqliteSecretsRepository
+
+__all__ = [
+    "CannotOpenDatabase",
+    "Database",
+    "DatabaseClosed",
+    "DatabaseDamaged",
+    "DatabaseLocked",
+    "DatabaseReadOnly",
+    "DiskFull",
+    "Home",
+    "HomeInUse",
+    "MemorySecretsRepository",
+    "SchemaTooNew",
+    "SqliteSecretsRepository",
+    "StorageError",
+    "create_memory_repositories",
+    "create_sqlite_repositories",
+]

@@ -1,0 +1,124 @@
+"""Secrets in SQLite, in plain text as in the reference: the file's mode (0600) is what protects them.
+
+Source:
+    reference ockam_vault/src/storage/secrets_repository_sql.rs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ockam.errors import Kind, Origin
+from ockam.storage.errors import DatabaseDamaged
+from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret, X25519KeyHandle
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ockam.storage.database import Database
+
+__all__ = ["SqliteSecretsRepository"]
+
+_SECRET_SIZE = 32
+
+
+class SqliteSecretsRepository:
+    """Secrets by handle. The vault keeps loaded keys, so nothing is kept here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def store_signing_secret(self, handle: SigningKeyHandle, secret: SigningSecret) -> None:
+        """Store a signing secret."""
+        row = (handle.value, secret.key_type.value, secret.secret)
+        await self._database.run(
+            lambda connection: connection.execute("INSERT OR REPLACE INTO signing_secret VALUES (?, ?, ?)", row)
+        )
+
+    async def signing_secret(self, handle: SigningKeyHandle) -> SigningSecret | None:
+        """Return a signing secret, None if there is none.
+
+        Raises:
+            DatabaseDamaged: the row holds no secret of a known type.
+        """
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT secret_type, secret FROM signing_secret WHERE handle = ?", (handle.value,)
+            ).fetchone()
+        )
+        if row is None:
+            return None
+        try:
+            key_type = SigningKeyType(row[0])
+        except ValueError:
+            raise _damaged() from None
+        return SigningSecret(key_type, _checked(row[1]))
+
+    async def signing_secret_handles(self) -> tuple[SigningKeyHandle, ...]:
+        """Return the handles of all signing secrets."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT handle FROM signing_secret").fetchall()
+        )
+        return tuple(SigningKeyHandle(row[0]) for row in rows)
+
+    async def delete_signing_secret(self, handle: SigningKeyHandle) -> bool:
+        """Delete a signing secret; True if there was one."""
+        return await self._database.run(
+            lambda connection: (
+                connection.execute("DELETE FROM signing_secret WHERE handle = ?", (handle.value,)).rowcount > 0
+            )
+        )
+
+    async def store_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
+        """Store a 32-byte X25519 secret."""
+        row = (handle.value, secret)
+        await self._database.run(
+            lambda connection: connection.execute("INSERT OR REPLACE INTO x25519_secret VALUES (?, ?)", row)
+        )
+
+    async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
+        """Return an X25519 secret, None if there is none.
+
+        Raises:
+            DatabaseDamaged: the row holds no secret.
+        """
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT secret FROM x25519_secret WHERE handle = ?", (handle.value,)
+            ).fetchone()
+        )
+        return None if row is None else _checked(row[0])
+
+    async def x25519_secret_handles(self) -> tuple[X25519KeyHandle, ...]:
+        """Return the handles of all X25519 secrets."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT handle FROM x25519_secret").fetchall()
+        )
+        return tuple(X25519KeyHandle(row[0]) for row in rows)
+
+    async def delete_x25519_secret(self, handle: X25519KeyHandle) -> bool:
+        """Delete an X25519 secret; True if there was one."""
+        return await self._database.run(
+            lambda connection: (
+                connection.execute("DELETE FROM x25519_secret WHERE handle = ?", (handle.value,)).rowcount > 0
+            )
+        )
+
+    async def delete_all(self) -> None:
+        """Delete every secret, in one transaction."""
+        await self._database.run(_delete_all)
+
+
+def _delete_all(connection: sqlite3.Connection) -> None:
+    for table in ("signing_secret", "x25519_secret", "aead_secret"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+
+
+def _checked(secret: object) -> bytes:
+    if not isinstance(secret, bytes) or len(secret) != _SECRET_SIZE:
+        raise _damaged()
+    return secret
+
+
+def _damaged() -> DatabaseDamaged:
+    return DatabaseDamaged("a stored secret is damaged", origin=Origin.API, kind=Kind.SERIALIZATION)
