@@ -1,0 +1,462 @@
+"""The node that programs use."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl
+from ockam.core.address import Address
+from ockam.core.flow_control import FlowControls
+from ockam.core.message import Body, Routed
+from ockam.core.route import Route, RouteLike
+from ockam.core.route import route as make_route
+from ockam.errors import Misuse, Origin
+from ockam.identity.credential import CredentialAndPurposeKey
+from ockam.identity.identifier import Identifier
+from ockam.identity.identities import Identities
+from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData
+from ockam.relay.workers.remote import RemoteRelay
+from ockam.relay.workers.service import RelayService, RelayServiceOptions, start_relay_service
+from ockam.runtime.context import DEFAULT_TIMEOUT_SECONDS, Context, detached_context
+from ockam.runtime.delayed import DelayedEvent
+from ockam.runtime.lifecycle import DEFAULT_PRIORITY
+from ockam.runtime.router import Runtime
+from ockam.runtime.worker import DirectWorker, Processor, Worker
+from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions, credential_of
+from ockam.secure_channel.noise import Role
+from ockam.secure_channel.workers.channel import SecureChannel
+from ockam.secure_channel.workers.handshake import ChannelServices, HandshakeWorker, Terms
+from ockam.secure_channel.workers.listener import SecureChannelListener
+from ockam.secure_channel.workers.own_payload import OwnPayloads
+from ockam.secure_channel.workers.registry import SecureChannelRegistry
+from ockam.storage.home import Home
+from ockam.storage.memory import create_memory_repositories
+from ockam.storage.sqlite.identity import create_sqlite_repositories
+from ockam.storage.sqlite.vault import SqliteSecretsRepository
+from ockam.transport.tcp.transport import TcpTransport
+from ockam.vault.interfaces import SigningKeyType
+from ockam.vault.software import create_software_vault
+
+if TYPE_CHECKING:
+    from ockam.identity.repository import Repositories
+    from ockam.identity.verification import VerifiedCredential
+    from ockam.vault.interfaces import Vault
+
+__all__ = ["DEFAULT_CREDENTIAL_TTL_SECONDS", "Node"]
+
+M = TypeVar("M")
+
+DEFAULT_CREDENTIAL_TTL_SECONDS = 30 * 24 * 3600
+"""Source: reference credential issuer, 30 days."""
+
+APP = Address.local("app")
+
+
+class Node:
+    """Runs workers, and connects them to those of other nodes.
+
+        async with Node() as node:
+            ...
+
+    Args:
+        home: directory of the node: identities, keys and what else must survive a restart, in one SQLite file. Only one
+            process at a time may have it open. Without it everything is in memory.
+        storage: repositories of your own, in place of `home`.
+        vault: a vault of your own.
+        clock: seconds since 1970, UTC; for tests.
+        random: returns so many random bytes; for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str | os.PathLike[str] | None = None,
+        storage: Repositories | None = None,
+        vault: Vault | None = None,
+        clock: Callable[[], int] | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if home is not None and storage is not None:
+            raise Misuse("a node has a home or a storage of its own, not both", origin=Origin.NODE)
+        self._home_path = Path(home) if home is not None else None
+        self._given_storage = storage
+        self._given_vault = vault
+        self._clock = clock or _system_clock
+        self._random = random
+        self._home: Home | None = None
+        self._started: _Started | None = None
+
+    # ---- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the node (`async with` does).
+
+        Raises:
+            HomeInUse: another process has the home open.
+            StorageError: the home cannot be opened.
+        """
+        if self._started is not None:
+            raise Misuse("the node was started already", origin=Origin.NODE)
+        if self._home_path is not None:
+            self._home = Home(self._home_path)
+            vault = self._given_vault or create_software_vault(
+                SqliteSecretsRepository(self._home.database), self._random
+            )
+            storage = create_sqlite_repositories(self._home.database, vault.verifying)
+        else:
+            vault = self._given_vault or create_software_vault(None, self._random)
+            storage = self._given_storage or create_memory_repositories()
+        self._started = _Started(Runtime(self._clock, self._random), Identities(vault, storage, self._clock))
+
+    async def shutdown(self, timeout: float = 1.0) -> None:
+        """Stop every worker, then close the home; what has not stopped in `timeout` seconds is cancelled."""
+        started = self._started
+        if started is not None:
+            await started.runtime.shutdown(timeout)
+        if self._home is not None:
+            self._home.close()
+            self._home = None
+
+    async def wait_stopped(self) -> None:
+        """Wait until the node has been shut down."""
+        await self.runtime.wait_stopped()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shutdown()
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime below: for parts of this library and for tests."""
+        return self._parts.runtime
+
+    @property
+    def identities(self) -> Identities:
+        """Own and foreign identities, and all that can be done with them."""
+        return self._parts.identities
+
+    @property
+    def context(self) -> Context:
+        """The node's own context, at the address `app`."""
+        return self._parts.context
+
+    @property
+    def flow_controls(self) -> FlowControls:
+        """Which workers are open to which sources of messages from outside."""
+        return self._parts.runtime.flow_controls
+
+    @property
+    def secure_channels(self) -> SecureChannelRegistry:
+        """The open channels."""
+        return self._parts.services.registry
+
+    @property
+    def channel_services(self) -> ChannelServices:
+        """What channels are made of: for parts of this library."""
+        return self._parts.services
+
+    @property
+    def home(self) -> Home | None:
+        """The open home, if the node has one."""
+        return self._home
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """The node's clock: seconds since 1970, UTC."""
+        return self._clock
+
+    @property
+    def random(self) -> Callable[[int], bytes]:
+        """The node's source of random bytes."""
+        return self._random
+
+    @property
+    def _parts(self) -> _Started:
+        if self._started is None:
+            raise Misuse("the node is not started: use `async with Node() as node`", origin=Origin.NODE)
+        return self._started
+
+    # ---- identities --------------------------------------------------------------------------------------------------
+
+    async def create_identity(
+        self, name: str | None = None, *, key_type: SigningKeyType = SigningKeyType.ED25519
+    ) -> Identifier:
+        """Make a new identity.
+
+        Args:
+            name: what to call it on this node.
+
+        Raises:
+            AlreadyExists: the name is taken.
+        """
+        return await self.identities.create_identity(name, key_type)
+
+    async def identity_named(self, name: str) -> Identifier | None:
+        """Return the identity of that name on this node."""
+        named = await self.identities.repositories.named_identities.named_identity(name)
+        return named.identifier if named is not None else None
+
+    async def ensure_identity(self, name: str) -> Identifier:
+        """Return the identity of that name on this node; make it if there is none."""
+        return await self.identity_named(name) or await self.create_identity(name)
+
+    async def import_identity(self, change_history: bytes, expected: Identifier | None = None) -> Identifier:
+        """Verify the change history of another identity, and keep it.
+
+        Args:
+            change_history: as `export_identity` gave it on the other node.
+            expected: whose it must be.
+
+        Raises:
+            OckamError: it does not verify, is older than or in conflict with what is known, or of another identity.
+        """
+        return await self.identities.import_identity(change_history, expected)
+
+    async def export_identity(self, identifier: Identifier) -> bytes:
+        """Return the change history of a known identity: public, and all that others need to know it."""
+        return await self.identities.export_identity(identifier)
+
+    async def verify_purpose_key_attestation(
+        self, attestation: bytes, subject: Identifier
+    ) -> PurposeKeyAttestationData:
+        """Return what an attestation says, once it is verified; the subject must be known.
+
+        Raises:
+            OckamError: it does not verify.
+        """
+        return await self.identities.verify_purpose_key_attestation(PurposeKeyAttestation.decode(attestation), subject)
+
+    async def issue_credential(
+        self,
+        issuer: Identifier,
+        subject: Identifier,
+        attributes: Mapping[str, str],
+        *,
+        ttl_seconds: int = DEFAULT_CREDENTIAL_TTL_SECONDS,
+    ) -> bytes:
+        """Return a credential of `issuer`, one of our own, about `subject`, which must be known.
+
+        Raises:
+            OckamError: the issuer is not ours, the subject not known, or the time longer than the issuer's key lives.
+        """
+        credential = await self.identities.issue_credential(issuer, subject, attributes, ttl_seconds)
+        return credential.encode()
+
+    async def verify_credential(
+        self, credential_and_purpose_key: bytes, subject: Identifier, authorities: Sequence[Identifier]
+    ) -> VerifiedCredential:
+        """Return what a credential says about `subject`, once it is verified.
+
+        Args:
+            credential_and_purpose_key: as `issue_credential` gave it.
+            authorities: who may have issued it; their change histories must be known.
+
+        Raises:
+            OckamError: it does not verify.
+        """
+        decoded = CredentialAndPurposeKey.decode(credential_and_purpose_key)
+        return await self.identities.verify_credential(decoded, subject, authorities)
+
+    # ---- transports and channels -------------------------------------------------------------------------------------
+
+    async def create_tcp_transport(self) -> TcpTransport:
+        """Return the node's TCP transport."""
+        return self._parts.tcp()
+
+    async def create_secure_channel_listener(
+        self,
+        identifier: Identifier,
+        address: Address | str,
+        options: SecureChannelListenerOptions | None = None,
+    ) -> SecureChannelListener:
+        """Take channels in at `address`, as one of our identities.
+
+        Raises:
+            AddressInUse: a worker has that address.
+            OckamError: not one of our identities.
+        """
+        # Fails here and now, and not in front of the first initiator.
+        await self.identities.secure_channel_purpose_key(identifier)
+        where = Address.parse(address) if isinstance(address, str) else address
+        return SecureChannelListener(
+            self.channel_services, identifier, where, options or SecureChannelListenerOptions()
+        )
+
+    async def create_secure_channel(
+        self, identifier: Identifier, route: RouteLike, options: SecureChannelOptions | None = None
+    ) -> SecureChannel:
+        """Open a channel, as one of our identities, to the listener at the end of `route`.
+
+        That it is open does not mean that the listener accepted us: that decision falls after our last message, and is
+        not announced. If it matters, ask something through the channel.
+
+        Args:
+            route: over any number of hops; a TCP address in it (`1#host:port`) is connected to.
+
+        Raises:
+            TimedOut: nobody answered in time, or the other side refused without a word.
+            OckamError: the listener did not pass one of our checks.
+        """
+        options = options or SecureChannelOptions()
+        terms = Terms(
+            identifier, options.trust_policy, options.authority, credential_of(options), options.timeout
+        )
+        resolved = await self._resolve(make_route(route))
+        return await HandshakeWorker(self.channel_services, terms, Role.INITIATOR).initiate(resolved)
+
+    async def create_relay_service(
+        self, options: RelayServiceOptions | None = None, address: str = "forwarding_service"
+    ) -> RelayService:
+        """Let other nodes register relays here."""
+        return await start_relay_service(self.context, address, options or RelayServiceOptions())
+
+    async def create_relay(
+        self, relay_node: RouteLike, name: str | None = None, *, timeout: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> RemoteRelay:
+        """Register at the relay service of the node at the end of `relay_node`.
+
+        Workers that are to be reached through the relay must be consumers of the connection's, or channel's, flow control.
+
+        Args:
+            name: others reach us at `forward_to_<name>` there; None: at a random address.
+
+        Raises:
+            TimedOut: the service did not confirm in `timeout` seconds; one that refuses says nothing.
+        """
+        relay = RemoteRelay(self.runtime, await self._resolve(make_route(relay_node)), name)
+        try:
+            await relay.register(timeout)
+        except BaseException:
+            await relay.close()
+            raise
+        return relay
+
+    async def _resolve(self, route: Route) -> Route:
+        return route if route.is_local else await self._parts.tcp().resolve(route)
+
+    # ---- messages and workers ----------------------------------------------------------------------------------------
+
+    async def send(self, route: RouteLike, body: Body) -> None:
+        """Send a message from the address `app`."""
+        await self.context.send(route, body)
+
+    @overload
+    async def send_and_receive(
+        self, route: RouteLike, body: Body, *, reply: type[M], timeout: float | None = ...
+    ) -> M: ...
+    @overload
+    async def send_and_receive(self, route: RouteLike, body: Body, *, timeout: float | None = ...) -> bytes: ...
+    async def send_and_receive(
+        self,
+        route: RouteLike,
+        body: Body,
+        *,
+        reply: type[Any] = bytes,
+        timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
+    ) -> Any:
+        """Send a message from a temporary address and return the body of the answer.
+
+        Args:
+            reply: how to read the answer: str, bytes, or a class with `decode`.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            TimedOut: no answer in time. A message that was refused or dropped on the way looks just like that.
+        """
+        return await self.context.send_and_receive(route, body, reply=reply, timeout=timeout)
+
+    @overload
+    async def receive(self, body_type: type[M], *, timeout: float | None = ...) -> Routed[M]: ...
+    @overload
+    async def receive(self, *, timeout: float | None = ...) -> Routed[bytes]: ...
+    async def receive(
+        self, body_type: type[Any] = bytes, *, timeout: float | None = DEFAULT_TIMEOUT_SECONDS
+    ) -> Routed[Any]:
+        """Return the next message for the address `app`."""
+        return await self.context.receive(body_type, timeout=timeout)
+
+    async def start_worker(
+        self,
+        address: Address | str,
+        worker: Worker[Any] | DirectWorker,
+        *,
+        incoming: AccessControl = ALLOW_ALL,
+        outgoing: AccessControl = ALLOW_ALL,
+        additional: Sequence[tuple[Address | str, AccessControl, AccessControl]] = (),
+        shutdown_priority: int = DEFAULT_PRIORITY,
+    ) -> Address:
+        """Start a worker. Messages from outside reach it only once it is a consumer of their flow control."""
+        return await self.context.start_worker(
+            address,
+            worker,
+            incoming=incoming,
+            outgoing=outgoing,
+            additional=additional,
+            shutdown_priority=shutdown_priority,
+        )
+
+    async def start_processor(
+        self,
+        address: Address | str,
+        processor: Processor,
+        *,
+        incoming: AccessControl = DENY_ALL,
+        outgoing: AccessControl = DENY_ALL,
+    ) -> Address:
+        """Start a processor. By default it may neither receive nor send."""
+        return await self.context.start_processor(address, processor, incoming=incoming, outgoing=outgoing)
+
+    async def stop_address(self, address: Address | str) -> None:
+        """Stop the worker that has this address."""
+        await self.context.stop_address(address)
+
+    def new_detached(
+        self,
+        address: Address | str | None = None,
+        *,
+        incoming: AccessControl = DENY_ALL,
+        outgoing: AccessControl = DENY_ALL,
+    ) -> Context:
+        """Return a context with an address of its own."""
+        return self.context.new_detached(address, incoming=incoming, outgoing=outgoing)
+
+    def delayed_event(self, destination: RouteLike, body: Body) -> DelayedEvent:
+        """Return a message that can be scheduled to be sent later."""
+        return self.context.delayed_event(destination, body)
+
+    def list_workers(self) -> list[Address]:
+        """Return the primary address of every worker."""
+        return self.runtime.workers()
+
+    def statistics(self) -> dict[str, int]:
+        """Return counts of what the node holds now."""
+        return self.runtime.statistics() | {"secure_channels": len(self.secure_channels.channels)}
+
+
+class _Started:
+    """What a node consists of once it runs."""
+
+    def __init__(self, runtime: Runtime, identities: Identities) -> None:
+        self.runtime = runtime
+        self.identities = identities
+        self.context = detached_context(runtime, APP, incoming=ALLOW_ALL, outgoing=ALLOW_ALL)
+        self.services = ChannelServices(runtime, identities, SecureChannelRegistry(), OwnPayloads(identities))
+        self._tcp: TcpTransport | None = None
+
+    def tcp(self) -> TcpTransport:
+        if self._tcp is None:
+            self._tcp = TcpTransport(self.runtime)
+        return self._tcp
+
+
+def _system_clock() -> int:
+    return int(time.time())

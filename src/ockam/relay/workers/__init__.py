@@ -1,0 +1,1 @@
+"""The workers of relays, on the node runtime."""
