@@ -92,7 +92,7 @@ def measure(cells: dict[str, Cell], rounds: int, peer: str | None) -> dict[str, 
         if name == "enrollments":
             cells[name].ours.extend(enrollments_per_second(rounds))
         elif name not in COMPARED:
-            cells[name].ours.append(sides.start_up_milliseconds(name))
+            cells[name].ours.extend(sides.start_up_milliseconds(name))
     raw = raw or [round(ping_pong())]
     return {
         "cells": [cell.as_json() for cell in cells.values()],

@@ -85,6 +85,9 @@ def service_keys() -> ServiceKeys:
     )
 
 
+SERVICE_KEYS: Final = service_keys()
+
+
 def model_service(random: str = "model", **settings: Any) -> EnrollmentService:
     """Return the model's service; no administrators and no limits unless given."""
     defaults: dict[str, Any] = {
@@ -94,4 +97,4 @@ def model_service(random: str = "model", **settings: Any) -> EnrollmentService:
         "source_rate": UNLIMITED,
         "bundle_rate": UNLIMITED,
     }
-    return EnrollmentService(service_keys(), ServiceSettings(**(defaults | settings)), FixedRandom(random))
+    return EnrollmentService(SERVICE_KEYS, ServiceSettings(**(defaults | settings)), FixedRandom(random))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from tests.identity.world import World, run
 
 from ockam.core import (
     SECURE_CHANNEL_IDENTIFIER,
@@ -23,6 +22,7 @@ from ockam.identity import (
 )
 from ockam.storage import create_memory_repositories
 from ockam.storage.memory import MemoryAttributesRepository
+from tests.identity.world import World, run
 
 ALICE, BOB = Identifier(bytes(32)), Identifier(bytes(range(32)))
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.identity.world import T0, YEAR, World, run
 
 from ockam.errors import AlreadyExists, DecodeError, OckamError
 from ockam.identity import (
@@ -24,6 +23,7 @@ from ockam.identity import (
 )
 from ockam.identity.issuing import issue_rotation
 from ockam.vault import EcdsaP256PublicKey, KeyNotFound, SigningKeyType
+from tests.identity.world import T0, YEAR, World, run
 
 TEN_YEARS = 10 * YEAR
 FIVE_YEARS = 5 * YEAR
@@ -98,9 +98,7 @@ def test_rotation() -> None:
         old_key = await world.primary_key(identifier)
         first = await identities.secure_channel_purpose_key(identifier)
         world.clock.advance(86400)
-        rotated = await identities.rotate_identity(
-            identifier, SigningKeyType.ECDSA_P256, revoke_all_purpose_keys=True
-        )
+        rotated = await identities.rotate_identity(identifier, SigningKeyType.ECDSA_P256, revoke_all_purpose_keys=True)
         assert rotated.identifier == identifier
         assert rotated.latest_change.data.revoke_all_purpose_keys
         assert rotated.latest_change.data.attestations_valid_from == T0 + 86400
@@ -243,7 +241,9 @@ def test_a_new_purpose_key_when_the_old_one_is_of_no_use() -> None:
         world.identities = type(world.identities)(world.vault, world.repositories, world.clock)
         again = await world.identities.secure_channel_purpose_key(identifier)
         assert isinstance(again.data.public_key, SecureChannelStatic)
-        assert isinstance((await world.identities.credential_purpose_key(identifier)).data.public_key, CredentialSigning)
+        assert isinstance(
+            (await world.identities.credential_purpose_key(identifier)).data.public_key, CredentialSigning
+        )
 
         # The secret is gone.
         await world.vault.secure_channel.delete_static_x25519_key(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from tests.identity.world import T0, World, run
 
 from ockam.errors import DecodeError, OckamError
 from ockam.identity import (
@@ -44,6 +43,7 @@ from ockam.vault import (
     SigningKeyHandle,
     SigningKeyType,
 )
+from tests.identity.world import T0, World, run
 
 
 class Forge:
@@ -61,8 +61,8 @@ class Forge:
         version: int = 1,
         data_type: int = DataType.CHANGE,
         valid_from: int = T0,
-        previous_change: ChangeHash | None | str = "the last one's",
-        previous_signature: Signature | None | str = "the last key's",
+        previous_change: ChangeHash | str | None = "the last one's",
+        previous_signature: Signature | str | None = "the last key's",
         signer: int | None = None,
         trailing: bytes = b"",
     ) -> ChangeHistory:
@@ -305,16 +305,16 @@ def test_credentials_of_other_data_other_keys_and_other_authorities() -> None:
         for authorities in ([], [subject]):
             with pytest.raises(UnknownAuthority):
                 await identities.verify_credential(good, subject, authorities)
+        forged = await world.forge_credential(key, subject, T0, T0 + 10, version=2)
         with pytest.raises(UnknownCredentialVersion):
-            forged = await world.forge_credential(key, subject, T0, T0 + 10, version=2)
             await identities.verify_credential(forged, subject, [issuer])
+        forged = await world.forge_credential(key, subject, T0, T0 + 10, data_type=2)
         with pytest.raises(InvalidCredentialDataType):
-            forged = await world.forge_credential(key, subject, T0, T0 + 10, data_type=2)
             await identities.verify_credential(forged, subject, [issuer])
 
         primary = CredentialPurposeKey(key.attestation, key.data, await world.primary_key(issuer))
+        forged = await world.forge_credential(primary, subject, T0, T0 + 10)
         with pytest.raises(CredentialVerificationFailed):
-            forged = await world.forge_credential(primary, subject, T0, T0 + 10)
             await identities.verify_credential(forged, subject, [issuer])
 
         channel_key = await identities.secure_channel_purpose_key(issuer)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ockam.identity import (
     Attributes,
@@ -23,8 +22,12 @@ from ockam.identity import (
 )
 from ockam.storage import create_memory_repositories
 from ockam.testing import FixedClock, FixedRandom
-from ockam.vault import SigningKeyHandle, Vault
 from ockam.vault.software import create_software_vault
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from ockam.vault import SigningKeyHandle, Vault
 
 T0 = 1_735_689_600
 YEAR = 31_536_000

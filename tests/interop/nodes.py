@@ -102,6 +102,4 @@ async def ask(
         for i in range(rounds):
             body = f"Hello Ockam! {i}"
             assert await node.send_and_receive(to_echoer, body, reply=str, timeout=30) == body
-        identifier: Any = channel.their_identifier
-        assert isinstance(identifier, Identifier)
-        return identifier
+        return channel.their_identifier

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ockam import Identifier, Node, OckamError, SecureChannelOptions, route
+from ockam import Identifier, Node, OckamError, Route, SecureChannelOptions, route
 from ockam.secure_channel import TrustIdentifier
-from tests.interop.nodes import ANY_PORT, ask, our_responder, reference_responder
+from tests.interop.nodes import ANY_PORT, ROUND_TRIPS, ask, our_responder, reference_responder
 
 if TYPE_CHECKING:
     from tests.interop.reference import Reference
@@ -43,15 +43,35 @@ def test_the_reference_opens_a_channel(reference: Reference) -> None:
     asyncio.run(main())
 
 
-def test_many_channels_at_once(reference: Reference) -> None:
+def test_the_reference_opens_many_channels_at_once(reference: Reference) -> None:
     async def main() -> None:
-        async with reference_responder(reference) as bob, our_responder() as our_bob:
-            asked = await asyncio.gather(*(ask(bob.address, "bob_listener") for _ in range(5)))
-            assert asked == [bob.identifier] * 5
+        async with our_responder() as bob:
             answers = await asyncio.gather(
-                *(reference.answer("secure", our_bob.address, f"{i}", "echoer", "bob_listener") for i in range(5))
+                *(reference.answer("secure", bob.address, f"{i}", "echoer", "bob_listener") for i in range(8))
             )
-            assert answers == [{"reply": f"{i}", "them": str(our_bob.identifier)} for i in range(5)]
+            assert answers == [{"reply": f"{i}", "them": str(bob.identifier)} for i in range(8)]
+
+    asyncio.run(main())
+
+
+def test_we_use_many_channels_at_once(reference: Reference) -> None:
+    """They are opened one after the other: the reference's storage fails ("deadlocked") if handshakes coincide."""
+
+    async def use(node: Node, to_echoer: Route, name: int) -> None:
+        for i in range(ROUND_TRIPS):
+            assert await node.send_and_receive(to_echoer, f"{name} {i}", reply=str) == f"{name} {i}"
+
+    async def main() -> None:
+        async with reference_responder(reference) as bob, Node() as node:
+            alice = await node.create_identity()
+            tcp = await node.create_tcp_transport()
+            connection = await tcp.connect(bob.address)
+            routes = []
+            for _ in range(8):
+                channel = await node.create_secure_channel(alice, route(connection, "bob_listener"))
+                routes.append(route(channel, "echoer"))
+                assert await node.send_and_receive(routes[-1], "open", reply=str) == "open"
+            await asyncio.gather(*(use(node, to_echoer, name) for name, to_echoer in enumerate(routes)))
 
     asyncio.run(main())
 

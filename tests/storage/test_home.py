@@ -5,13 +5,16 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ockam.storage import CannotOpenDatabase, DatabaseReadOnly, Home, HomeInUse, SchemaTooNew, StorageError
 from ockam.storage.migrations import MIGRATIONS
 from ockam.storage.migrations.migration import Migration
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDER = """
 import sys
@@ -52,9 +55,8 @@ def test_a_second_process_is_told_who_has_the_home(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"open\n"
         with pytest.raises(HomeInUse, match=f"in use by process {process.pid}: end it"):
             Home(path)
-        with Home.open_read_only(path) as looking:
-            with pytest.raises(DatabaseReadOnly):
-                looking.database.run_blocking(lambda connection: connection.execute("DELETE FROM identity"))
+        with Home.open_read_only(path) as looking, pytest.raises(DatabaseReadOnly):
+            looking.database.run_blocking(lambda connection: connection.execute("DELETE FROM identity"))
         process.send_signal(signal.SIGKILL)
     with Home(path), pytest.raises(HomeInUse, match=str(os.getpid())):
         Home(path)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,9 @@ from ockam.vault import (
 )
 from ockam.vault.errors import InvalidEcdsaInput, InvalidPublicKey
 from ockam.vault.signatures import read_known_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ED25519 = Ed25519PublicKey(bytes(range(32)))
 P256 = EcdsaP256PublicKey(b"\x04" + bytes(range(64)))

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,8 +30,10 @@ from ockam.identity import (
 )
 from ockam.storage import create_memory_repositories
 from ockam.testing import FixedClock, FixedRandom
-from ockam.vault import VerifyingVault
 from ockam.vault.software import SoftwareVerifyingVault, create_software_vault
+
+if TYPE_CHECKING:
+    from ockam.vault import VerifyingVault
 
 LIVE = json.loads((Path(__file__).parent / "data" / "identity-live.json").read_text())
 VERDICTS = LIVE["judged_by_reference"]
@@ -132,9 +134,7 @@ def test_credentials_of_the_reference(group: dict[str, Any], entry: dict[str, An
 
     def verify(candidate: bytes) -> dict[str, str]:
         decoded = CredentialAndPurposeKey.decode(candidate)
-        return verify_credential(
-            decoded, issuer, group["check_at"], verifier, subject, [issuer.identifier]
-        ).attributes
+        return verify_credential(decoded, issuer, group["check_at"], verifier, subject, [issuer.identifier]).attributes
 
     if not entry["expect"]["verifies"]:
         with pytest.raises(CredentialVerificationFailed):

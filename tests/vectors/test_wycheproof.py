@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -25,6 +24,9 @@ from ockam.vault import (
     X25519PublicKey,
 )
 from ockam.vault.software import SoftwareDiffieHellmanKey, SoftwareVerifyingVault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA = Path(__file__).parent / "data" / "wycheproof"
 

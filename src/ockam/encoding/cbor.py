@@ -367,12 +367,16 @@ class Decoder:
     def _enter(self, major: builtins.int, per_item: builtins.int) -> Items:
         if self.depth >= MAX_DEPTH:
             raise DecodeError("nested too deeply")
-        byte = self._peek()
-        if byte == (major << 5 | 31):
-            self.position += 1
+        position = self.position
+        count = self.data[position] - (major << 5) if position < self.end else -1
+        if 0 <= count < 24:  # most heads
+            self.position = position + 1
+        elif count == 31:
+            self.position = position + 1
             self.depth += 1
             return Items(self, _INDEFINITE, per_item)
-        count = self._head(major)
+        else:
+            count = self._head(major)
         if count * per_item > self.end - self.position:
             raise DecodeError("cut: more items are announced than are there")
         self.depth += 1
@@ -384,12 +388,19 @@ class Decoder:
         return self.data[self.position]
 
     def _head(self, major: builtins.int) -> builtins.int:
-        byte = self._peek()
+        position = self.position
+        if position >= self.end:
+            raise DecodeError("cut: the value is not complete")
+        byte = self.data[position]
         if byte >> 5 != major:
             raise DecodeError(f"{_NAMES[major]} is expected, {_NAMES[byte >> 5]} is there")
-        if byte & 0x1F < 24:  # most heads
-            self.position += 1
-            return byte & 0x1F
+        info = byte & 0x1F
+        if info < 24:  # most heads
+            self.position = position + 1
+            return info
+        if info == 24 and position + 1 < self.end:  # most of the rest: 32-byte strings
+            self.position = position + 2
+            return self.data[position + 1]
         return self._any_head()
 
     def _any_head(self) -> builtins.int:

@@ -32,6 +32,7 @@ from ockam.encoding.cbor import (
     encode_uint,
 )
 from ockam.enrollment.attributes import encode_attributes, sorted_attributes
+from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
 from ockam.enrollment.errors import InvalidField
 from ockam.enrollment.pending import MAX_BUNDLES_PER_REQUEST, MAX_ENTRIES_PER_REQUEST, State, reported_state, short_form
 from ockam.errors import DecodeError
@@ -309,6 +310,15 @@ def decode_records(data: bytes) -> tuple[EnrolleeRecord, ...]:
         data,
         lambda decoder: tuple(read_list(decoder, EnrolleeRecord.read, MAX_ENTRIES_PER_REQUEST, "enrollees")),
         lambda records: encode_list(record.encode() for record in records),
+    )
+
+
+def decode_bundles(data: bytes) -> tuple[SignedEnrollmentBundle, ...]:
+    """Read `[[* SignedEnrollmentBundle]]` strictly; raise `DecodeError`. The bundles are not verified."""
+    return decode_exactly(
+        data,
+        lambda decoder: tuple(read_list(decoder, SignedEnrollmentBundle.read, MAX_BUNDLES_PER_REQUEST, "bundles")),
+        lambda bundles: encode_list(bundle.encode() for bundle in bundles),
     )
 
 

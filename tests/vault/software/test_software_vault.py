@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -37,6 +37,9 @@ from ockam.vault.software import (
 )
 from ockam.vault.software.cache import LruCache
 from ockam.vault.software.signing import P256_ORDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 

@@ -191,7 +191,9 @@ class HandshakeWorker:
             await self._perform(actions)
         except Exception as error:
             if isinstance(error, OckamError):
-                log.warning("a secure channel handshake failed: %s", error)
+                # A node that stops in the middle of a handshake is no failure worth a warning.
+                level = logging.DEBUG if self._services.runtime.is_stopping else logging.WARNING
+                log.log(level, "a secure channel handshake failed: %s", error)
             else:
                 log.exception("a secure channel handshake failed")
             # The initiator's program learns why; the peer does not.

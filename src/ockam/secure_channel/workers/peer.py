@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from ockam.errors import OckamError
 from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["receive_credentials", "verify_peer"]
 
 log = logging.getLogger("ockam.secure_channel")
+
+# Chosen by us: a peer that comes back says the same about itself. Only the parsing is remembered, no verdict.
+MAX_REMEMBERED_BYTES: Final = 4096
+_decode = lru_cache(maxsize=512)(IdentityAndCredentials.decode)
 
 
 async def verify_peer(
@@ -47,7 +52,7 @@ async def verify_peer(
     Raises:
         OckamError: a check failed. Credentials that do not verify are only logged.
     """
-    presented = IdentityAndCredentials.decode(payload)
+    presented = _decode(payload) if len(payload) <= MAX_REMEMBERED_BYTES else IdentityAndCredentials.decode(payload)
     identity = await _verify_history(identities, presented.change_history)
     data = verify_purpose_key_attestation(
         presented.purpose_key_attestation,
