@@ -1,7 +1,7 @@
 """What one message costs one side, in microseconds: two nodes in one process, joined by sockets that are no sockets.
 
-Everything is in it but the kernel and waking up: routing, access and flow control, channel, frames, worker queues. It says
-little about other machines, and much about the change before: the limits are generous, so that it can run anywhere.
+Everything is in it but the kernel and waking up: routing, access and flow control, channel, frames, worker queues. It
+says little about other machines, and much about a change: the limits are generous, so that it can run anywhere.
 
 $ python bench/inprocess.py
 bytes   send µs   receive µs

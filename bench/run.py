@@ -57,7 +57,7 @@ def main() -> None:
     arguments.output.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     print(table(list(cells.values())))
     raw = document["details"]["raw_round_trips_per_second"]
-    print(f"\nraw round trips/s: {', '.join(f'{value:,}' for value in raw)} per second; load {os.getloadavg()[0]:.1f}")
+    print(f"\nraw round trips/s: {', '.join(f'{value:,}' for value in raw)}; load {os.getloadavg()[0]:.1f}")
     print(f"written to {arguments.output}")
 
 

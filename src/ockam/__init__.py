@@ -1,6 +1,6 @@
 """Ockam for Python: secure channels between applications and devices that have never met.
 
-The paved path. Everything here is safe to use as it is; what is below (`ockam.secure_channel.noise`, `ockam.runtime`, …)
+The paved path. Everything here is safe to use as it is; what is below (`ockam.secure_channel.noise`, `ockam.runtime`)
 is sharper and named so.
 
 Nothing is imported before it is asked for, so that `import ockam` and `ockam --help` are quick.

@@ -1,7 +1,7 @@
 """A service over SQLite, enrollers and devices, joined by bytes; fixed time and randomness."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ockam.core.request import Method, Request, Response, Status
 from ockam.enrollment.api import Caller, EnrollmentApi, Role
@@ -25,7 +25,6 @@ from ockam.enrollment.enrollee import (
 )
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
 from ockam.enrollment.handling import MessageHandler, Outcome
-from ockam.enrollment.service import EnrollmentService
 from ockam.identity.change_history import Identity
 from ockam.identity.identifier import ChangeHash, Identifier
 from ockam.identity.issuing import issue_attestation, issue_first_change
@@ -38,6 +37,9 @@ from ockam.vault.keys import X25519PublicKey
 from ockam.vault.signatures import Signature
 from ockam.vault.software import MemorySecretsRepository, SoftwareSigningVault
 from tests.enrollment.model import NOW, VERIFIER, model_service
+
+if TYPE_CHECKING:
+    from ockam.enrollment.service import EnrollmentService
 
 STORAGE_KEY: Final = b"\x11" * 32
 ADMINISTRATOR: Final = Caller(Identifier(b"\xaa" * 32), Role.ADMINISTRATOR)

@@ -12,6 +12,7 @@ from ockam.identity import (
     CredentialSigning,
     CredentialVerificationFailed,
     Identifier,
+    Identities,
     IdentityNotFound,
     IdentityVerificationFailed,
     InvalidTimeToLive,
@@ -212,8 +213,7 @@ def test_purpose_keys_are_made_once_and_found_again() -> None:
         assert await world.identities.credential_purpose_key(identifier) is credential
 
         restarted = World(repositories=world.repositories)
-        restarted.vault = world.vault
-        restarted.identities.vault = world.vault
+        restarted.identities = Identities(world.vault, world.repositories, world.clock)
         assert (await restarted.identities.secure_channel_purpose_key(identifier)).attestation == channel.attestation
         assert (await restarted.identities.credential_purpose_key(identifier)).attestation == credential.attestation
 
@@ -238,7 +238,7 @@ def test_a_new_purpose_key_when_the_old_one_is_of_no_use() -> None:
         keys = world.repositories.purpose_keys
         await keys.set_purpose_key(identifier, Purpose.SECURE_CHANNEL, renewed_credential.attestation)
         await keys.set_purpose_key(identifier, Purpose.CREDENTIALS, renewed.attestation)
-        world.identities = type(world.identities)(world.vault, world.repositories, world.clock)
+        world.identities = Identities(world.vault, world.repositories, world.clock)
         again = await world.identities.secure_channel_purpose_key(identifier)
         assert isinstance(again.data.public_key, SecureChannelStatic)
         assert isinstance(
@@ -249,7 +249,7 @@ def test_a_new_purpose_key_when_the_old_one_is_of_no_use() -> None:
         await world.vault.secure_channel.delete_static_x25519_key(
             await world.vault.secure_channel.x25519_handle_of(again.key.public)
         )
-        world.identities = type(world.identities)(world.vault, world.repositories, world.clock)
+        world.identities = Identities(world.vault, world.repositories, world.clock)
         assert (await world.identities.secure_channel_purpose_key(identifier)).key.public != again.key.public
 
     run(main())

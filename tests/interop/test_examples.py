@@ -72,18 +72,23 @@ def test_04_with_the_reference_as_initiator(reference: Reference) -> None:
 @pytest.mark.parametrize("initiator", SIDES)
 @pytest.mark.parametrize("middle", SIDES)
 @pytest.mark.parametrize("responder", SIDES)
-def test_04_two_hops(extended: Reference, responder: str, middle: str, initiator: str) -> None:
+def test_04_two_hops(
+    reference: Reference, request: pytest.FixtureRequest, responder: str, middle: str, initiator: str
+) -> None:
+    if middle == "reference":
+        request.getfixturevalue("extended")
+
     async def main() -> None:
         worker = "echoer" if responder == "ours" else "plain_echoer"
         hops = ("forward_to_responder", worker)
         async with (
-            started(responder, f"{TWO_HOPS}_responder", extended, "responder") as bob,
-            started(middle, f"{TWO_HOPS}_middle", extended, "middle-dial", connect=bob) as address,
+            started(responder, f"{TWO_HOPS}_responder", reference, "responder") as bob,
+            started(middle, f"{TWO_HOPS}_middle", reference, "middle-dial", connect=bob) as address,
         ):
             if initiator == "ours":
                 await run_example(f"{TWO_HOPS}_initiator", "--connect", address, "--route", ",".join(hops))
             else:
-                assert await extended.run("send", address, "Hello Ockam!", *hops) == "Hello Ockam!"
+                assert await reference.run("send", address, "Hello Ockam!", *hops) == "Hello Ockam!"
 
     asyncio.run(main())
 
@@ -99,13 +104,16 @@ async def ask_through_channel(reference: Reference, initiator: str, address: str
 @pytest.mark.parametrize("initiator", SIDES)
 @pytest.mark.parametrize("middle", SIDES)
 @pytest.mark.parametrize("responder", SIDES)
-def test_05(extended: Reference, responder: str, middle: str, initiator: str) -> None:
+def test_05(reference: Reference, request: pytest.FixtureRequest, responder: str, middle: str, initiator: str) -> None:
+    if middle == "reference":
+        request.getfixturevalue("extended")
+
     async def main() -> None:
         async with (
-            started(responder, f"{CHANNEL}_responder", extended, "responder") as bob,
-            started(middle, f"{CHANNEL}_middle", extended, "middle-dial", connect=bob) as address,
+            started(responder, f"{CHANNEL}_responder", reference, "responder") as bob,
+            started(middle, f"{CHANNEL}_middle", reference, "middle-dial", connect=bob) as address,
         ):
-            await ask_through_channel(extended, initiator, address, "forward_to_bob", "bob_listener")
+            await ask_through_channel(reference, initiator, address, "forward_to_bob", "bob_listener")
 
     asyncio.run(main())
 

@@ -40,6 +40,10 @@ def is_accepted(outcome: object) -> bool:
     return isinstance(outcome, Send) and outcome.channel is not None
 
 
+def files_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 async def ready(service: Service, name: str = "axiom") -> tuple[Device, bytes]:
     """Return an approved device and its message."""
     device = Device(name)
@@ -450,7 +454,7 @@ class TestDisk:
             assert isinstance(outcome, Send)
             await service.database.run(lambda connection: None)
             service.database.close()
-            everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+            everything = files_of(tmp_path)
             assert sealed not in everything
             assert eik not in everything
             return message, sealed, outcome
@@ -557,7 +561,7 @@ class TestLocal:
             await repository.delete_state()
             assert await repository.state() is None
             database.close()
-            everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+            everything = files_of(tmp_path)
             assert b"secret enrollment key" not in everything
 
         asyncio.run(scenario())

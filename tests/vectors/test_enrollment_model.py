@@ -185,7 +185,12 @@ class TestValues:
             issue_member_credential(service_keys(), device.identity, {"enrolled": "true", "site": "berlin"}, 86400, NOW)
         )
         accepted = Accepted(
-            credential, None, service.settings.member_routes, "forward_to_a0b1c2d3", service.settings.credential_ttl, NOW
+            credential,
+            None,
+            service.settings.member_routes,
+            "forward_to_a0b1c2d3",
+            service.settings.credential_ttl,
+            NOW,
         )
         entry = MODEL["answer_accepted"]
         assert encode_answer(accepted).hex() == entry["plaintext"]
@@ -231,7 +236,9 @@ class TestValues:
         assert len(model_bytes("answer_rejected", "answer")) == sizes["answer_rejected"]
         for rotations, size, characters, _ in next(value for name, value in sizes.items() if "rotations" in name):
             changes = history("service identity").changes
-            later = replace(changes[0], data=changes[0].data + bytes(33), previous_signature=Ed25519Signature(bytes(64)))
+            later = replace(
+                changes[0], data=changes[0].data + bytes(33), previous_signature=Ed25519Signature(bytes(64))
+            )
             longer = replace(SIGNED_BUNDLE, history=ChangeHistory(changes + (later,) * rotations))
             assert (len(longer.encode()), len(longer.text)) == (size, characters)
 
@@ -336,7 +343,5 @@ def test_model_is_complete() -> None:
     assert message_id(MESSAGE).hex() == MODEL["message"]["message_id"]
     assert read_attestation_data(attestation(KEYS["device channel key attestation"])).subject == DEVICE.identifier
     assert Identifier(bytes.fromhex(KEYS["service identity"]["identifier"])) == SERVICE.identifier
-    assert PrekeyBundle.create(
-        secret_key("service identity (IK_S)"), SPK.public, OPK.public, bytes(64)
-    ).is_signed()
+    assert PrekeyBundle.create(secret_key("service identity (IK_S)"), SPK.public, OPK.public, bytes(64)).is_signed()
     assert messages.VERSION == 1

@@ -156,9 +156,7 @@ class TestKnown:
 class TestModel:
     def test_bundle(self) -> None:
         entry = MODEL["bundle"]
-        signature = xeddsa.sign(
-            IK_S.secret, SPK.public, bytes.fromhex(entry["xeddsa_nonce"]), xeddsa.OLD_CRATE_PADDING
-        )
+        signature = xeddsa.sign(IK_S.secret, SPK.public, bytes.fromhex(entry["xeddsa_nonce"]), xeddsa.OLD_CRATE_PADDING)
         assert signature.hex() == entry["signature"]
         bundle = PrekeyBundle(IK_S.public, SPK.public, signature, OPK.public)
         assert bundle.encode().hex() == entry["prekey_bundle_160"]

@@ -63,7 +63,10 @@ def encode_body(body: Body) -> Payload:
     """
     if isinstance(body, str):
         return encode_string(body)
-    if isinstance(body, bytes | bytearray | memoryview):
+    if isinstance(body, memoryview):
+        # The size of a payload is its length: not so with a view of wider items.
+        return body if body.itemsize == 1 and body.contiguous else bytes(body)
+    if isinstance(body, bytes | bytearray):
         return body
     if body is None:
         return b""
@@ -127,6 +130,12 @@ class LocalMessage:
         self.onward_route = self.onward_route.tail()
         self.return_route = Route((address, *self.return_route.addresses))
         return self
+
+    def own_payload(self) -> None:
+        """Copy the payload unless nobody can change it: a view of a receive buffer ends with the call that passes it on."""
+        payload = self.payload
+        if type(payload) is not bytes and (type(payload) is not memoryview or type(payload.obj) is not bytes):
+            self.payload = bytes(payload)
 
     def __repr__(self) -> str:
         return f"LocalMessage({self.onward_route} | {self.return_route} | {len(self.payload)} bytes)"

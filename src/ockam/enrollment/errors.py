@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ockam.core.request import Status
-from ockam.errors import Kind, Misuse, Origin, PeerError
+from ockam.errors import EnvironmentFault, Kind, Misuse, Origin, PeerError, TimedOut
 
 __all__ = [
     "AmbiguousIdentifier",
@@ -12,6 +12,7 @@ __all__ = [
     "BundleFromTheFuture",
     "BundleNotUnderstood",
     "BundleRefused",
+    "EnrollmentRejected",
     "Forbidden",
     "InvalidBundleAttestation",
     "InvalidBundleHistory",
@@ -23,6 +24,8 @@ __all__ = [
     "LowOrderKey",
     "MessageLengthMismatch",
     "MethodNotAllowed",
+    "NoAnswer",
+    "NoBundleLeft",
     "NoUsableRoute",
     "NotServed",
     "PathNotFound",
@@ -30,6 +33,8 @@ __all__ = [
     "RecordConflict",
     "RecordNotFound",
     "RequestRefused",
+    "ServiceUnreachable",
+    "StationEnded",
     "UnsupportedSuite",
     "UnusableCredential",
     "WrongBundleLength",
@@ -138,6 +143,46 @@ class AnswerNotUnderstood(PeerError):
 
 class UnusableCredential(PeerError):
     """The service accepted this device but its credential does not verify here. Check this machine's clock."""
+
+
+class EnrollmentRejected(PeerError):
+    """The service rejects this device.
+
+    Attributes:
+        reason: a `RejectReason`, or a number that this version does not know.
+        service_time: seconds since 1970.
+    """
+
+    default_kind = Kind.INVALID
+
+    def __init__(self, reason: int, text: str, service_time: int) -> None:
+        super().__init__(f"the service rejects this device: {text}")
+        self.reason = reason
+        self.service_time = service_time
+
+
+class NoAnswer(TimedOut):
+    """The service did not answer: it cannot be reached, the device is not approved yet, or the bundle was used.
+
+    The message is kept: enroll again, and the same bytes are sent, also after an approval that comes later.
+    """
+
+
+# ---- the way to the service, and the local link ----------------------------------------------------------------------
+
+
+class ServiceUnreachable(EnvironmentFault):
+    """The other node cannot be reached. Check its address, and that it is running."""
+
+
+class NoBundleLeft(EnvironmentFault):
+    """There is no bundle to hand out. Request some while the service can be reached."""
+
+    default_kind = Kind.RESOURCE_EXHAUSTED
+
+
+class StationEnded(PeerError):
+    """The enroller ended the link: it did not confirm the code, or has no bundle left."""
 
 
 # ---- requests to the service -----------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from ockam.enrollment.service import EnrollmentService, Received, Reject, Resend
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ockam.enrollment.api_messages import EnrolleeRecord
+    from ockam.enrollment.messages import RejectReason
     from ockam.enrollment.repository import EnrollmentRepository
     from ockam.enrollment.session import ChannelKeys
     from ockam.identity.change_history import Identity
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewChannel:
-    """The channel to start, in this process and once: S encrypts with k1 and decrypts with k2."""
+    """The channel to start, in this process and once: S encrypts with k1 and decrypts with k2.
 
+    Attributes:
+        enrollee: the record as it was, pending.
+    """
+
+    enrollee: EnrolleeRecord
     device: Identity
     attributes: dict[str, str]
     credential_expires_at: int
@@ -40,11 +47,13 @@ class Send:
     Attributes:
         message_id: SHA-256 of the message: by it the worker finds the decryptor that still waits for the device.
         channel: only for the message that was accepted just now; a resent answer and a reject start nothing.
+        reason: of a reject that was made just now. For counters; inside the answer is what the device learns.
     """
 
     message_id: bytes
     answer: bytes = field(repr=False)
     channel: NewChannel | None = None
+    reason: RejectReason | None = None
 
 
 Outcome: TypeAlias = Send | Silence
@@ -78,8 +87,19 @@ class MessageHandler:
             data: the message.
             now: seconds.
         """
+        received = self.receive(source, data, now)
+        return received if isinstance(received, Silence) else await self.handle_received(received, now)
+
+    def receive(self, source: bytes, data: bytes, now: float) -> Silence | Received:
+        """Do check 1, which waits for nothing: what it turns away costs no task. Arguments as of `handle`."""
         received = self.service.receive(source, data, now)
-        outcome = received if isinstance(received, Silence) else await self._handle(received, now)
+        if isinstance(received, Silence):
+            self.silences[received] += 1
+        return received
+
+    async def handle_received(self, received: Received, now: int) -> Outcome:
+        """Do the other checks; as `handle`."""
+        outcome = await self._handle(received, now)
         if isinstance(outcome, Silence):
             self.silences[outcome] += 1
         return outcome
@@ -114,7 +134,9 @@ class MessageHandler:
                 stored = await self._repository.store_reject(
                     identifier, received.message_id, answer, decision.reason, now
                 )
-                return Silence.LOST_RACE if stored is None else Send(received.message_id, stored)
+                if stored is None:
+                    return Silence.LOST_RACE
+                return Send(received.message_id, stored, reason=decision.reason)
 
     async def _enroll(self, device: VerifiedDevice, now: int) -> Outcome:
         service, settings = self.service, self.service.settings
@@ -134,7 +156,8 @@ class MessageHandler:
             service.relay_name(device),
         )
         if await self._repository.enroll(enrollment, now) is EnrollmentOutcome.ENROLLED:
-            channel = NewChannel(device.identity, attributes, now + settings.credential_ttl, device.channel)
+            expires_at = now + settings.credential_ttl
+            channel = NewChannel(device.enrollee.record, device.identity, attributes, expires_at, device.channel)
             return Send(device.received.message_id, answer, channel)
         # Check 2 again: the other of two equal messages may have been answered; anything else is silence.
         message = device.received.message

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ockam.enrollment import x3dh
 from ockam.enrollment.attributes import member_attributes
 from ockam.enrollment.bucket import Buckets, Rate
 from ockam.enrollment.enrollment_bundle import service_history_to_send
@@ -40,7 +41,7 @@ from ockam.enrollment.messages import (
 from ockam.enrollment.pending import State, reported_state, short_form
 from ockam.enrollment.prekey_bundle import SecretKey
 from ockam.enrollment.session import ChannelKeys, SessionKeys, seal_answer
-from ockam.enrollment.x3dh import EnrollmentDoesNotOpen, open_enrollment, same_bytes, service_agreement
+from ockam.enrollment.x3dh import EnrollmentDoesNotOpen, open_enrollment, same_bytes
 from ockam.errors import DecodeError, OckamError
 from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare
 from ockam.identity.purpose_key import PurposeKeyAttestationData, SecureChannelStatic
@@ -287,7 +288,7 @@ class EnrollmentService:
         message = received.message
         assert enrollee.eik is not None  # it is deleted with the change to `enrolled`, and the record is pending
         try:
-            agreement = service_agreement(self.keys.enrollment_key, *prekeys, enrollee.eik, message.ek)
+            agreement = x3dh.service_agreement(self.keys.enrollment_key, *prekeys, enrollee.eik, message.ek)
             opened = open_enrollment(agreement, message.x3dh)
         except LowOrderKey:
             return Silence.LOW_ORDER_KEY

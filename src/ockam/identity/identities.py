@@ -11,38 +11,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ockam.errors import AlreadyExists, OckamError
+from ockam.errors import AlreadyExists
 from ockam.identity import issuing, verification
 from ockam.identity.attributes import PROJECT_MEMBER_SCHEMA, Attributes, AttributesEntry
 from ockam.identity.change_history import ChangeHistory, Identity
 from ockam.identity.credential import CredentialData
 from ockam.identity.errors import (
-    AttestationOutsideKeyWindow,
     CredentialOutlivesAttestation,
     IdentityNotFound,
-    InvalidKeyType,
     PurposeKeyAttestationVerificationFailed,
     WrongSecretKey,
 )
 from ockam.identity.identifier import Identifier
-from ockam.identity.purpose_key import (
-    CredentialPurposeKey,
-    CredentialSigning,
-    Purpose,
-    PurposeKeyAttestation,
-    PurposeKeyAttestationData,
-    PurposePublicKey,
-    SecureChannelPurposeKey,
-    SecureChannelStatic,
-)
+from ockam.identity.own_purpose_key import OwnPurposeKeys
 from ockam.identity.repository import NamedIdentity
-from ockam.identity.timestamp import IDENTITY_TTL_SECONDS, PURPOSE_KEY_TTL_SECONDS, end_of, is_ahead
+from ockam.identity.timestamp import IDENTITY_TTL_SECONDS, end_of
 from ockam.vault.interfaces import SigningKeyType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.purpose_key import (
+        CredentialPurposeKey,
+        PurposeKeyAttestation,
+        PurposeKeyAttestationData,
+        SecureChannelPurposeKey,
+    )
     from ockam.identity.repository import Repositories
     from ockam.identity.verification import VerifiedCredential
     from ockam.vault.interfaces import SigningKeyHandle, Vault
@@ -61,8 +56,7 @@ class Identities:
         self.vault = vault
         self.repositories = repositories
         self.now = now
-        self._secure_channel_keys: dict[Identifier, SecureChannelPurposeKey] = {}
-        self._credential_keys: dict[Identifier, CredentialPurposeKey] = {}
+        self._own_keys = OwnPurposeKeys(vault, repositories.purpose_keys, now)
 
     # --- identities -------------------------------------------------------------------------------------------------
 
@@ -230,13 +224,7 @@ class Identities:
             KeyNotFound: not an own identity.
             AttestationOutsideKeyWindow: its primary key cannot attest now.
         """
-        identity = await self.identity(identifier)
-        cached = self._secure_channel_keys.get(identifier)
-        if cached is not None and self._still_holds(cached.data, identity):
-            return cached
-        key = await self._load_secure_channel_key(identity) or await self._create_secure_channel_key(identity)
-        self._secure_channel_keys[identifier] = key
-        return key
+        return await self._own_keys.secure_channel(await self.identity(identifier))
 
     async def credential_purpose_key(self, identifier: Identifier) -> CredentialPurposeKey:
         """Return an own identity's credential key; make, attest and store one if there is no valid one.
@@ -246,91 +234,7 @@ class Identities:
             KeyNotFound: not an own identity.
             AttestationOutsideKeyWindow: its primary key cannot attest now.
         """
-        identity = await self.identity(identifier)
-        cached = self._credential_keys.get(identifier)
-        if cached is not None and self._still_holds(cached.data, identity):
-            return cached
-        key = await self._load_credential_key(identity) or await self._create_credential_key(identity)
-        self._credential_keys[identifier] = key
-        return key
-
-    async def _load_secure_channel_key(self, identity: Identity) -> SecureChannelPurposeKey | None:
-        # Reference: any error about a stored key means: make a new one.
-        try:
-            attestation, data = await self._stored_attestation(identity, Purpose.SECURE_CHANNEL)
-            if not isinstance(data.public_key, SecureChannelStatic):
-                raise InvalidKeyType
-            vault = self.vault.secure_channel
-            key = await vault.x25519_private_key(await vault.x25519_handle_of(data.public_key.key))
-        except OckamError:
-            return None
-        return SecureChannelPurposeKey(attestation, data, key)
-
-    async def _create_secure_channel_key(self, identity: Identity) -> SecureChannelPurposeKey:
-        vault = self.vault.secure_channel
-        self._attestation_window(identity)  # raises before a key is made
-        key = await vault.x25519_private_key(await vault.generate_static_x25519_key())
-        attestation, data = await self._attest(identity, SecureChannelStatic(key.public))
-        return SecureChannelPurposeKey(attestation, data, key)
-
-    async def _load_credential_key(self, identity: Identity) -> CredentialPurposeKey | None:
-        try:
-            attestation, data = await self._stored_attestation(identity, Purpose.CREDENTIALS)
-            if not isinstance(data.public_key, CredentialSigning):
-                raise InvalidKeyType
-            handle = await self.vault.credential.handle_of(data.public_key.key)
-            await self.vault.credential.public_key(handle)
-        except OckamError:
-            return None
-        return CredentialPurposeKey(attestation, data, handle)
-
-    async def _create_credential_key(self, identity: Identity) -> CredentialPurposeKey:
-        self._attestation_window(identity)
-        handle = await self.vault.credential.generate_signing_key(SigningKeyType.ED25519)
-        public_key = await self.vault.credential.public_key(handle)
-        attestation, data = await self._attest(identity, CredentialSigning(public_key))
-        return CredentialPurposeKey(attestation, data, handle)
-
-    async def _stored_attestation(
-        self, identity: Identity, purpose: Purpose
-    ) -> tuple[PurposeKeyAttestation, PurposeKeyAttestationData]:
-        attestation = await self.repositories.purpose_keys.purpose_key(identity.identifier, purpose)
-        if attestation is None:
-            raise IdentityNotFound("there is no such purpose key")
-        data = verification.verify_purpose_key_attestation(
-            attestation, identity, self.now(), self.vault.verifying, identity.identifier
-        )
-        return attestation, data
-
-    async def _attest(
-        self, identity: Identity, public_key: PurposePublicKey
-    ) -> tuple[PurposeKeyAttestation, PurposeKeyAttestationData]:
-        created_at, expires_at = self._attestation_window(identity)
-        data = PurposeKeyAttestationData(
-            identity.identifier, identity.latest_change_hash, public_key, created_at, expires_at
-        )
-        signer = self.vault.identity
-        primary_key = await signer.handle_of(identity.latest_public_key)
-        attestation = await issuing.issue_attestation(data, primary_key, signer, self.vault.verifying)
-        await self.repositories.purpose_keys.set_purpose_key(identity.identifier, public_key.PURPOSE, attestation)
-        return attestation, data
-
-    def _attestation_window(self, identity: Identity) -> tuple[int, int]:
-        # Reference: does not cut the window to the primary key's, and then makes attestations that everyone refuses.
-        now = self.now()
-        key = identity.latest_change.data
-        created_at = max(now, key.attestations_valid_from)
-        expires_at = min(created_at + PURPOSE_KEY_TTL_SECONDS, key.attestations_valid_until)
-        if is_ahead(created_at, now) or expires_at < now:
-            raise AttestationOutsideKeyWindow
-        return created_at, expires_at
-
-    def _still_holds(self, data: PurposeKeyAttestationData, identity: Identity) -> bool:
-        try:
-            verification.check_attestation_data(data, identity, self.now())
-        except OckamError:
-            return False
-        return True
+        return await self._own_keys.credential(await self.identity(identifier))
 
     async def verify_purpose_key_attestation(
         self, attestation: PurposeKeyAttestation, subject: Identifier | None
@@ -386,11 +290,11 @@ class Identities:
         if expires_at > purpose_key.data.expires_at:
             # Reference: issues a credential nobody accepts. We renew the key if that helps, and refuse if not.
             identity = await self.identity(issuer)
-            created_at, attested_until = self._attestation_window(identity)
+            created_at, attested_until = self._own_keys.attestation_window(identity)
             expires_at = end_of(created_at, ttl_seconds)
             if expires_at > attested_until:
                 raise CredentialOutlivesAttestation
-            purpose_key = self._credential_keys[issuer] = await self._create_credential_key(identity)
+            purpose_key = await self._own_keys.renew_credential(identity)
         data = CredentialData(
             subject,
             subject_identity.latest_change_hash,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -103,10 +104,14 @@ class Node:
             raise Misuse("the node was started already", origin=Origin.NODE)
         if self._home_path is not None:
             self._home = Home(self._home_path)
-            vault = self._given_vault or create_software_vault(
-                SqliteSecretsRepository(self._home.database), self._random
-            )
-            storage = create_sqlite_repositories(self._home.database, vault.verifying)
+            try:
+                vault = self._given_vault or create_software_vault(
+                    SqliteSecretsRepository(self._home.database), self._random
+                )
+                storage = create_sqlite_repositories(self._home.database, vault.verifying)
+            except BaseException:
+                self._close_home()
+                raise
         else:
             vault = self._given_vault or create_software_vault(None, self._random)
             storage = self._given_storage or create_memory_repositories()
@@ -115,8 +120,13 @@ class Node:
     async def shutdown(self, timeout: float = 1.0) -> None:
         """Stop every worker, then close the home; what has not stopped in `timeout` seconds is cancelled."""
         started = self._started
-        if started is not None:
-            await started.runtime.shutdown(timeout)
+        try:
+            if started is not None:
+                await started.runtime.shutdown(timeout)
+        finally:
+            self._close_home()
+
+    def _close_home(self) -> None:
         if self._home is not None:
             self._home.close()
             self._home = None
@@ -310,8 +320,8 @@ class Node:
         terms = Terms(
             identifier, options.trust_policy, options.authority, credential_of(options), options.timeout
         )
-        resolved = await self._resolve(make_route(route))
-        return await HandshakeWorker(self.channel_services, terms, Role.INITIATOR).initiate(resolved)
+        async with self._resolved(make_route(route)) as resolved:
+            return await HandshakeWorker(self.channel_services, terms, Role.INITIATOR).initiate(resolved)
 
     async def create_relay_service(
         self, options: RelayServiceOptions | None = None, address: str = "forwarding_service"
@@ -332,16 +342,31 @@ class Node:
         Raises:
             TimedOut: the service did not confirm in `timeout` seconds; one that refuses says nothing.
         """
-        relay = RemoteRelay(self.runtime, await self._resolve(make_route(relay_node)), name)
-        try:
-            await relay.register(timeout)
-        except BaseException:
-            await relay.close()
-            raise
-        return relay
+        async with self._resolved(make_route(relay_node)) as resolved:
+            relay = RemoteRelay(self.runtime, resolved, name)
+            try:
+                await relay.register(timeout)
+            except BaseException:
+                await relay.close()
+                raise
+            return relay
 
-    async def _resolve(self, route: Route) -> Route:
-        return route if route.is_local else await self._parts.tcp().resolve(route)
+    @asynccontextmanager
+    async def _resolved(self, route: Route) -> AsyncIterator[Route]:
+        """Connect to the TCP address in `route`, if there is one; whoever fails does not leave the connection behind."""
+        if route.is_local:
+            yield route
+            return
+        tcp = self._parts.tcp()
+        resolved = await tcp.resolve(route)
+        try:
+            yield resolved
+        except BaseException:
+            for address in resolved:
+                connection = tcp.connection(address)
+                if connection is not None and address not in route.addresses:
+                    await connection.close()
+            raise
 
     # ---- messages and workers ----------------------------------------------------------------------------------------
 

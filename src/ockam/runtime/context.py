@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl, AllOf, AllowOnwardAddresses
+from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl
 from ockam.core.address import Address
 from ockam.core.flow_control import FlowControls
-from ockam.core.message import Body, LocalInfo, LocalMessage, RelayMessage, Routed, decode_body, encode_body
+from ockam.core.message import Body, LocalInfo, LocalMessage, Routed, decode_body, encode_body
 from ockam.core.route import RouteLike, Route
 from ockam.core.route import route as make_route
-from ockam.errors import TimedOut
+from ockam.errors import OckamError, TimedOut
+from ockam.runtime.answer import Answer
 from ockam.runtime.delayed import DelayedEvent
-from ockam.runtime.errors import NodeStopping, NotOwnAddress
+from ockam.runtime.errors import NodeStopping, NotOwnAddress, UnknownAddress
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY
 from ockam.runtime.mailbox import AddressMetadata, Mailbox
 from ockam.runtime.worker import (
@@ -54,8 +55,8 @@ class Context:
         self._primary = self.mailboxes[0]
         self._received: deque[tuple[Mailbox, LocalMessage]] = deque()
         self._received_bytes = 0
-        self._receiver: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._is_stopped = False
 
     # ---- who am I ----------------------------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ class Context:
         answer: asyncio.Future[LocalMessage] = runtime.loop.create_future()
         # The temporary worker may only send to the first hop, and does: that control needs no asking.
         mailbox = Mailbox(
-            runtime.random_address(), _Answer(answer).receive, incoming=incoming, outgoing=outgoing or ALLOW_ALL
+            runtime.random_address(), Answer(answer).receive, incoming=incoming, outgoing=outgoing or ALLOW_ALL
         )
         address = mailbox.address
         runtime.table[address.value] = mailbox
@@ -213,24 +214,35 @@ class Context:
 
     def take(self, message: LocalMessage, source: Mailbox) -> Busy | None:
         """Queue a message for `receive` (contexts without a worker)."""
-        if type(message.payload) is memoryview:
-            message.payload = bytes(message.payload)
+        message.own_payload()
         self._received.append((source, message))
         self._received_bytes += len(message.payload) + MESSAGE_OVERHEAD_BYTES
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
+        self._wake()
         return self if self._received_bytes > MAX_QUEUED_BYTES else None
 
     async def wait_writable(self) -> None:
         """Wait until less than half of what may wait for `receive` does, or the context is stopped."""
-        while self._received_bytes > MAX_QUEUED_BYTES // 2 and self.runtime.record_of(self.primary_address) is not None:
-            if self._room is None or self._room.done():
-                self._room = self.runtime.loop.create_future()
-            await asyncio.shield(self._room)
+        while self._received_bytes > MAX_QUEUED_BYTES // 2 and not self._is_stopped:
+            await self._change()
 
-    def _made_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+    def stopped(self) -> None:
+        """Let go of whoever waits: nothing will come, and nothing will be taken, any more."""
+        self._is_stopped = True
+        self._received.clear()
+        self._received_bytes = 0
+        self._wake()
+
+    async def _change(self) -> None:
+        """Wait until a message comes or is taken, or the context is stopped."""
+        waiter = self.runtime.loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
 
     @overload
     async def receive(self, body_type: type[M], *, timeout: float | None = ...) -> Routed[M]: ...
@@ -244,23 +256,29 @@ class Context:
         Raises:
             TimedOut: none came in `timeout` seconds.
             DecodeError: one came, and does not hold a `body_type`; it is gone.
+            NodeStopping: the node is shut down.
+            UnknownAddress: the context is stopped.
         """
         self.runtime.flush()
         try:
             async with asyncio.timeout(timeout):
                 while True:
                     while not self._received:
-                        self._receiver = self.runtime.loop.create_future()
-                        await self._receiver
+                        if self._is_stopped:
+                            raise self._no_more()
+                        await self._change()
                     source, message = self._received.popleft()
                     self._received_bytes -= len(message.payload) + MESSAGE_OVERHEAD_BYTES
-                    self._made_room()
+                    self._wake()
                     destination = self._own(message.onward_route.next)
                     if destination.incoming is ALLOW_ALL or await is_let_in(destination, source, message):
                         body = decode_body(message.payload, body_type)
                         return Routed(destination.address, source.address, message, body)
         except TimeoutError:
             raise TimedOut(f"timeout: {timeout:g}s") from None
+
+    def _no_more(self) -> OckamError:
+        return NodeStopping() if self.runtime.is_stopping else UnknownAddress(self.primary_address)
 
     # ---- other workers -----------------------------------------------------------------------------------------------
 
@@ -338,7 +356,6 @@ class Context:
     async def stop(self) -> None:
         """Stop the worker, or detached context, that this context belongs to."""
         await self.runtime.stop_address(self.primary_address)
-        self._made_room()
 
     def list_workers(self) -> list[Address]:
         """Return the primary address of every worker on the node."""
@@ -360,22 +377,6 @@ class Context:
     async def shutdown_node(self, timeout: float = 1.0) -> None:
         """Shut the node down; workers that have not stopped in `timeout` seconds are cancelled."""
         await self.runtime.shutdown(timeout)
-
-
-class _Answer:
-    """Takes the first message for a temporary address."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, answer: asyncio.Future[LocalMessage]) -> None:
-        self.answer = answer
-
-    def receive(self, message: LocalMessage, source: Mailbox) -> None:
-        if not self.answer.done():
-            payload = message.payload
-            if type(payload) is memoryview and type(payload.obj) is not bytes:
-                message.payload = bytes(payload)
-            self.answer.set_result(message)
 
 
 def _expire(answer: asyncio.Future[LocalMessage], seconds: float) -> None:
@@ -406,7 +407,7 @@ def detached_context(
     mailbox = Mailbox(address, receive, incoming=incoming, outgoing=outgoing, checks_incoming=False)
     context = Context(runtime, [mailbox])
     if processor is None:
-        runtime.add_worker([mailbox], priority=priority, is_detached=True)
+        runtime.add_worker([mailbox], priority=priority, on_stop=context.stopped, is_detached=True)
     else:
         loop = ProcessorLoop(runtime, processor, context)
         runtime.add_worker([mailbox], priority=priority, on_stop=loop.stop)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 __all__ = ["Deadlines"]
+
+log = logging.getLogger("ockam.runtime")
 
 _SWEEP_SECONDS: Final = 1.0
 _EXACT_BELOW_SECONDS: Final = 5.0
@@ -23,7 +26,8 @@ class Deadlines:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def add(self, key: object, seconds: float, callback: Callable[[], None]) -> None:
-        """Call `callback` in `seconds`, unless `key` is dropped before."""
+        """Call `callback` in `seconds`, unless `key` is dropped before. What was added under `key` before is dropped."""
+        self.drop(key)
         if seconds < _EXACT_BELOW_SECONDS:
             self._timers[key] = self._loop.call_later(seconds, self._fire, key, callback)
             return
@@ -55,7 +59,16 @@ class Deadlines:
     def _sweep(self) -> None:
         now = self._loop.time()
         for key in [key for key, (when, _) in self._entries.items() if when <= now]:
-            _, callback = self._entries.pop(key)
-            callback()
+            # One callback may drop the keys of others.
+            entry = self._entries.pop(key, None)
+            if entry is not None:
+                self._call(entry[1])
         # Nothing to watch, no timer: an idle node sleeps.
         self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep) if self._entries else None
+
+    @staticmethod
+    def _call(callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            log.exception("what was to happen at a deadline failed")

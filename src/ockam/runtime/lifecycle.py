@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from ockam.core.address import Address
 from ockam.runtime.mailbox import Mailbox
@@ -47,18 +47,27 @@ class WorkerRecord:
 
 
 async def stop_all(
-    records: Iterable[WorkerRecord], remove: Callable[[WorkerRecord], None], timeout_seconds: float
+    records: Iterable[WorkerRecord],
+    remove: Callable[[WorkerRecord], None],
+    new_task: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
+    timeout_seconds: float,
 ) -> None:
-    """Stop workers in the order of their priorities, each group awaited; after `timeout_seconds` nobody is waited for."""
+    """Stop workers in the order of their priorities, each group awaited.
+
+    After `timeout_seconds` nobody is waited for, but every worker still begins to stop, so that sockets are closed.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    late: set[asyncio.Task[Any]] = set()
     ordered = sorted(records, key=lambda record: -record.priority)
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            for _, group in groupby(ordered, key=lambda record: record.priority):
-                members = list(group)
-                for record in members:
-                    remove(record)
-                await asyncio.gather(*(record.run_on_stop() for record in members))
-    except TimeoutError:
-        log.warning("not every worker stopped in %s s; the rest is cancelled", timeout_seconds)
-        for record in ordered:
+    for _, group in groupby(ordered, key=lambda record: record.priority):
+        members = list(group)
+        for record in members:
             remove(record)
+        tasks = [new_task(record.run_on_stop()) for record in members]
+        _, pending = await asyncio.wait(tasks, timeout=max(0.0, deadline - loop.time()))
+        late |= pending
+    if late:
+        log.warning("not every worker stopped in %s s; the rest is cancelled", timeout_seconds)
+        for task in late:
+            task.cancel()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ockam.core.access_control import ALLOW_ALL, AccessControl
 from ockam.core.address import Address
@@ -60,6 +60,10 @@ class AddressMetadata:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+_ONE_RANDOM_ADDRESS: Final = b"\x81\x82\x00\x58\x20"
+"""How a route to one worker with a random name begins; its 32 characters follow."""
+
+
 class Mailbox:
     """One address of a worker. Slots and no dataclass: two are touched per message."""
 
@@ -81,7 +85,10 @@ class Mailbox:
         self.outgoing = outgoing
         self.metadata = metadata
         self.frame_sink = frame_sink
-        self.route = Route((address,))
+        value = address.value
+        # One is made per request: a random address is spelt without a detour.
+        spelling = _ONE_RANDOM_ADDRESS + value if len(value) == 32 and address.transport_type == 0 else None
+        self.route = Route((address,), spelling)
         self.incoming = incoming
         # A worker with a queue of its own asks its incoming control when it takes a message out (the reference does).
         self.deferred = not checks_incoming

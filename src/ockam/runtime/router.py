@@ -11,16 +11,19 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
 from typing import Any, Final, Protocol
 
-from ockam.core.access_control import ALLOW_ALL, AccessControl
+from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import RANDOM_ADDRESS_SIZE_BYTES, Address
-from ockam.core.flow_control import FlowControlId, FlowControls
+from ockam.core.flow_control import FlowControlId, FlowControlOutgoing, FlowControls
 from ockam.core.message import LocalMessage, RelayMessage
 from ockam.core.route import Route
-from ockam.errors import OckamError
+from ockam.errors import Misuse, OckamError, Origin
+from ockam.runtime.answer import Answer
 from ockam.runtime.deadlines import Deadlines
 from ockam.runtime.errors import AddressInUse, NodeStopping, UnknownAddress, UnresolvedAddress
+from ockam.runtime.held import HeldMessages
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY, WorkerRecord, stop_all
 from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
 from ockam.runtime.worker import WorkerQueue
@@ -31,6 +34,9 @@ log = logging.getLogger("ockam.runtime")
 
 _RANDOM_BLOCK_BYTES: Final = 2048
 """Random addresses are slices of one block: a system call per address costs as much as sending a message."""
+
+CANCEL_SECONDS: Final = 1.0
+"""Chosen by us: how long the tasks of a node may take to end once they are cancelled."""
 
 
 class Writer(Protocol):
@@ -56,13 +62,15 @@ class Runtime:
         self.deadlines = Deadlines(self.loop)
         self.table: dict[bytes, Mailbox] = {}
         self._records: dict[Address, WorkerRecord] = {}
+        self._held: dict[tuple[Mailbox, Mailbox], HeldMessages] = {}
         self._primary_of: dict[Address, Address] = {}
         self._ready: list[WorkerQueue] = []
         self._dirty: list[Writer] = []
         self._in_batch = False
         self._flush_is_due = False
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._stopping = False
+        self._stopping: asyncio.Task[None] | None = None
+        self.stopper: asyncio.Task[Any] | None = None
         self._stopped = self.loop.create_future()
         self._random_block = b""
         self._random_at = 0
@@ -97,14 +105,20 @@ class Runtime:
             on_stop: called once when the worker is stopped, after its addresses are gone.
 
         Raises:
-            AddressInUse: one of the addresses is taken; nothing is registered then.
+            AddressInUse: one of the addresses is taken, or named twice; nothing is registered then.
+            Misuse: one of them is the address of a socket.
             NodeStopping: the node is shutting down.
         """
-        if self._stopping:
+        if self._stopping is not None:
             raise NodeStopping
+        seen: set[bytes] = set()
         for mailbox in mailboxes:
-            if mailbox.address.value in self.table:
+            value = mailbox.address.value
+            if not mailbox.address.is_local:
+                raise Misuse(f"a worker cannot be at {mailbox.address}: that names a socket", origin=Origin.NODE)
+            if value in self.table or value in seen:
                 raise AddressInUse(mailbox.address)
+            seen.add(value)
         primary = mailboxes[0].address
         record = WorkerRecord(primary, tuple(mailboxes), priority, on_stop, is_detached)
         self._records[primary] = record
@@ -182,57 +196,55 @@ class Runtime:
         mailbox = self.table.get(destination.value)
         if mailbox is None:
             raise UnknownAddress(destination)
+        if self._held:
+            held = self._held.get((source, mailbox))
+            if held is not None:
+                return held.add(message)
         outgoing = source.outgoing
-        if outgoing is not ALLOW_ALL:
+        if type(outgoing) is FlowControlOutgoing:  # every message from outside: asked without a detour
+            if destination not in outgoing.own and destination not in outgoing.spawned:
+                self._refused(source, mailbox)
+                return None
+        elif outgoing is not ALLOW_ALL:
             answer = outgoing.is_authorized(RelayMessage(source.address, destination, message))
             if answer is not True:
-                self._not_at_once(outgoing, answer, source, mailbox, message)
-                return None
+                return self._not_at_once(0, answer, source, mailbox, message)
         incoming = mailbox.incoming
         if incoming is not ALLOW_ALL and not mailbox.deferred:
-            answer = incoming.is_authorized(RelayMessage(source.address, destination, message))
-            if answer is not True:
-                self._not_at_once(incoming, answer, source, mailbox, message)
+            try:
+                answer = incoming.is_authorized(RelayMessage(source.address, destination, message))
+            except Exception:
+                # Reference: the receiver's own affair; the sender is told only of its own control's error.
+                log.exception("the access control of %s failed", destination)
                 return None
+            if answer is not True:
+                return self._not_at_once(1, answer, source, mailbox, message)
         return mailbox.receive(message, source)
+
+    @staticmethod
+    def _refused(source: Mailbox, mailbox: Mailbox) -> None:
+        if log.isEnabledFor(logging.WARNING):
+            log.warning("a message from %s to %s was refused", source.address, mailbox.address)
 
     def _not_at_once(
         self,
-        control: AccessControl,
+        control: int,
         answer: bool | Awaitable[bool],
         source: Mailbox,
         mailbox: Mailbox,
         message: LocalMessage,
-    ) -> None:
+    ) -> Busy | None:
         if answer is False or not inspect.isawaitable(answer):
-            if log.isEnabledFor(logging.WARNING):
-                log.warning("a message from %s to %s was refused", source.address, mailbox.address)
-            return
-        if type(message.payload) is memoryview:
-            message.payload = bytes(message.payload)
-        self.new_task(self._forward_later(control, answer, source, mailbox, message))
+            self._refused(source, mailbox)
+            return None
+        held = self._held[source, mailbox] = HeldMessages(self, source, mailbox)
+        held.add(message, control, answer)
+        self.new_task(held.pass_on())
+        return None
 
-    async def _forward_later(
-        self,
-        control: AccessControl,
-        answer: Awaitable[bool],
-        source: Mailbox,
-        mailbox: Mailbox,
-        message: LocalMessage,
-    ) -> None:
-        try:
-            allowed = await answer
-            if allowed and control is not mailbox.incoming and not mailbox.deferred:
-                again = mailbox.incoming.is_authorized(RelayMessage(source.address, mailbox.address, message))
-                allowed = bool(await again) if inspect.isawaitable(again) else again is True
-        except Exception:
-            log.exception("the access control of %s failed", mailbox.address)
-            return
-        if not allowed:
-            log.warning("a message from %s to %s was refused", source.address, mailbox.address)
-        elif self.table.get(mailbox.address.value) is mailbox:
-            mailbox.receive(message, source)
-            self.flush()
+    def release(self, source: Mailbox, mailbox: Mailbox) -> None:
+        """No messages from `source` to `mailbox` are held any more."""
+        self._held.pop((source, mailbox), None)
 
     def deliver(self, source: Mailbox, message: LocalMessage) -> Busy | None:
         """Like `forward`, for messages that come from outside: whatever is wrong with one is logged, and it is dropped."""
@@ -241,6 +253,8 @@ class Runtime:
         except OckamError as error:
             if log.isEnabledFor(logging.WARNING):
                 log.warning("a message from outside was dropped: %s", error)
+        except RecursionError:
+            log.warning("a message from outside was dropped: its route goes in a circle, or over too many workers")
         except Exception:
             log.exception("a message from outside could not be delivered")
         return None
@@ -290,9 +304,12 @@ class Runtime:
 
     # ---- tasks and the end -------------------------------------------------------------------------------------------
 
-    def new_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def new_task(self, coroutine: Coroutine[Any, Any, Any], *, context: Context | None = None) -> asyncio.Task[Any]:
         """Run a coroutine in a task that this node owns: it is cancelled, at the latest, when the node stops."""
-        task = self.loop.create_task(coroutine)
+        return self.own_task(self.loop.create_task(coroutine, context=context))
+
+    def own_task(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """Make a task one of this node's."""
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
         return task
@@ -305,7 +322,7 @@ class Runtime:
     @property
     def is_stopping(self) -> bool:
         """Whether the node is shutting down, or has."""
-        return self._stopping
+        return self._stopping is not None
 
     async def wait_stopped(self) -> None:
         """Wait until the node has shut down."""
@@ -314,27 +331,32 @@ class Runtime:
     async def shutdown(self, timeout: float = 1.0) -> None:
         """Stop every worker, by priority, 7 first; what has not stopped in `timeout` seconds is cancelled.
 
-        Calling it again waits for the first call.
+        Calling it again waits for the first call. A worker that calls it is not cancelled for it.
         """
-        if self._stopping:
-            await self.wait_stopped()
-            return
-        self._stopping = True
+        if self._stopping is None:
+            self.stopper = asyncio.current_task()
+            # A task of its own: whatever becomes of the caller, the node is shut down to the end.
+            self._stopping = self.loop.create_task(self._shutdown(timeout))
+        await asyncio.shield(self._stopping)
+
+    async def _shutdown(self, timeout: float) -> None:
         try:
-            await stop_all(list(self._records.values()), self.remove, timeout)
+            await stop_all(list(self._records.values()), self.remove, self.new_task, timeout)
             self.flush()
         finally:
             self.deadlines.close()
-            # Whoever stops the node from a worker of its own must live to see it.
-            tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+            for mailbox in list(self.table.values()):
+                waits = getattr(mailbox.receive, "__self__", None)
+                if isinstance(waits, Answer):
+                    waits.fail(NodeStopping())
+            tasks = [task for task in self._tasks if task is not self.stopper]
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            if not self._stopped.done():
-                self._stopped.set_result(None)
+            if tasks:
+                # One that refuses to be cancelled is left behind.
+                await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+            self._stopped.set_result(None)
 
     def statistics(self) -> dict[str, int]:
         """Return counts of what the node holds now."""
         return {"workers": len(self._records), "addresses": len(self.table), "tasks": len(self._tasks)}
-
-

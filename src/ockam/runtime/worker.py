@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args, get_or
 from ockam.core.access_control import ALLOW_ALL
 from ockam.core.message import LocalMessage, RelayMessage, Routed, decode_body
 from ockam.errors import OckamError
+from ockam.runtime.burst import BurstRunner
 
 if TYPE_CHECKING:
     from ockam.runtime.context import Context
@@ -32,6 +33,8 @@ M = TypeVar("M")
 MAX_QUEUED_BYTES: Final = 4 * 1024 * 1024
 MESSAGE_OVERHEAD_BYTES: Final = 512
 """What a queued message is counted for beside its payload."""
+MAX_BURST: Final = 256
+"""Messages that a worker handles before the others have their turn."""
 
 
 class Worker(Generic[M]):
@@ -109,14 +112,14 @@ class WorkerQueue:
         self._is_ready = False
         self._stopped = False
         self.own_mailboxes: dict[bytes, Mailbox] = {}
+        self._bursts = BurstRunner(runtime, self._drain)
         self.task: asyncio.Task[None] | None = None
 
     def receive(self, message: LocalMessage, source: Mailbox) -> WorkerQueue | None:
         """Queue a message; return this queue if its senders should wait."""
         payload = message.payload
-        # A view of the receive buffer ends when this call does; a view of bytes that nobody changes may be kept.
-        if type(payload) is memoryview and type(payload.obj) is not bytes:
-            message.payload = bytes(payload)
+        if type(payload) is not bytes:
+            message.own_payload()
         destination = self.own_mailboxes[message.onward_route.addresses[0].value]
         self._queue.append((destination, source, message))
         self._queued_bytes += len(payload) + MESSAGE_OVERHEAD_BYTES
@@ -131,9 +134,9 @@ class WorkerQueue:
         self.task = self._runtime.new_task(self._initialize())
 
     def drain_soon(self) -> None:
-        """Hand over what waits, in a task of its own."""
+        """Hand over what waits, now or in a task."""
         if not self._stopped:
-            self.task = self._runtime.new_task(self._drain())
+            self.task = self._bursts.run()
 
     async def wait_writable(self) -> None:
         """Wait until less than half of what may wait does."""
@@ -149,9 +152,11 @@ class WorkerQueue:
         self._queued_bytes = 0
         self._wake()
         task = self.task
-        if task is not None and not task.done() and task is not asyncio.current_task():
+        if task is not None and not task.done() and not _is_asking(task, self._runtime):
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # Not `await task`: a handler that refuses to be cancelled would hold whoever gives up waiting, too.
+            await asyncio.wait((task,))
+        self._bursts.close()
         await self._shutdown()
 
     async def _initialize(self) -> None:
@@ -161,12 +166,19 @@ class WorkerQueue:
             log.exception("worker %s failed to initialize and is stopped", self._ctx.primary_address)
             self._runtime.stop_soon(self._ctx.primary_address)
             return
+        except asyncio.CancelledError:
+            # By `stop`, and then this does nothing; or by something that `initialize` awaited.
+            self._runtime.stop_soon(self._ctx.primary_address)
+            raise
         await self._drain()
 
     async def _drain(self) -> None:
         queue, ctx, worker = self._queue, self._ctx, self._worker
         try:
-            while queue:
+            # After a long burst the others have their turn; the rest is drained in another task.
+            for _ in range(MAX_BURST):
+                if not queue:
+                    break
                 destination, source, message = queue.popleft()
                 self._queued_bytes -= len(message.payload) + MESSAGE_OVERHEAD_BYTES
                 if self._waiters and self._queued_bytes <= MAX_QUEUED_BYTES // 2:
@@ -182,7 +194,7 @@ class WorkerQueue:
                     log.exception("worker %s failed on a message", ctx.primary_address)
         finally:
             self._is_ready = False
-            if queue and not self._stopped:  # only when cancelled from inside a handler
+            if queue and not self._stopped:  # a long burst, or cancelled from inside a handler
                 self._is_ready = True
                 self._runtime.make_ready(self)
             self._runtime.flush()
@@ -198,6 +210,11 @@ class WorkerQueue:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
+
+
+def _is_asking(task: asyncio.Task[None], runtime: Runtime) -> bool:
+    """Whether the stop was asked for by the very task that it would end."""
+    return task is asyncio.current_task() or task is runtime.stopper
 
 
 async def is_let_in(destination: Mailbox, source: Mailbox, message: LocalMessage) -> bool:
@@ -226,9 +243,9 @@ class ProcessorLoop:
     async def stop(self) -> None:
         """Cancel the processor at its next await, and let it clean up."""
         task = self._task
-        if task is not None and not task.done() and task is not asyncio.current_task():
+        if task is not None and not task.done() and not _is_asking(task, self._runtime):
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait((task,))
         try:
             await self._processor.shutdown(self._ctx)
         except Exception:
@@ -240,15 +257,14 @@ class ProcessorLoop:
         except Exception:
             log.exception("processor %s failed to initialize and is stopped", self._ctx.primary_address)
         else:
-            while True:
+            go_on = True
+            while go_on:
                 try:
                     go_on = await self._processor.process(self._ctx)
                 except Exception:
                     log.exception("processor %s failed in a round", self._ctx.primary_address)
-                    # A processor that fails at once, every time, must not keep the others from running.
-                    await asyncio.sleep(0)
-                    continue
                 self._runtime.flush()
-                if not go_on:
-                    break
-        self._runtime.stop_soon(self._ctx.primary_address)
+                # A processor that never waits must not keep the others from running.
+                await asyncio.sleep(0)
+        finally:
+            self._runtime.stop_soon(self._ctx.primary_address)

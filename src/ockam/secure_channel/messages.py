@@ -58,6 +58,9 @@ _KEY_SIZE = 40
 # checks.
 MAX_REFRESH_SIZE = 65535
 
+# A route to one worker with a random name: 81, 82 00 58 20, and 32 hexadecimal digits.
+_ONE_RANDOM_ADDRESS = b"\x81\x82\x00\x58\x20"
+
 # No CBOR message begins like this, so nothing matches it.
 _NEVER = b"\xff"
 
@@ -266,11 +269,26 @@ class PayloadReader:
         position = len(_PAYLOAD_HEAD)
         if plaintext.startswith(self._onward_bytes, position):
             onward_end = position + len(self._onward_bytes)
+            onward_is_new = False
+        elif plaintext.startswith(_ONE_RANDOM_ADDRESS, position) and len(plaintext) > position + 37:
+            # An answer to a request: its onward route is of this form, and used once.
+            onward_end = position + 37
+            address = Address(0, plaintext[position + 5 : onward_end])
+            self._onward_bytes, self._onward = plaintext[position:onward_end], Route((address,))
+            onward_is_new = False
         else:
             addresses, onward_end = _read_addresses(plaintext, position)
             self._onward_bytes, self._onward = plaintext[position:onward_end], Route(addresses)
+            onward_is_new = True
         if plaintext.startswith(self._return_bytes, onward_end):
             end = onward_end + len(self._return_bytes)
+        elif plaintext.startswith(_ONE_RANDOM_ADDRESS, onward_end) and len(plaintext) > onward_end + 37:
+            # Every request has a fresh return route of this form; it is not worth remembering beyond the next message.
+            end = onward_end + 37
+            address = Address(0, plaintext[onward_end + 5 : end])
+            self._return_bytes, self._return = plaintext[onward_end:end], Route((self._encryptor, address))
+            if not onward_is_new:
+                return (plaintext[:end], end, self._onward, self._return)
         else:
             addresses, end = _read_addresses(plaintext, onward_end)
             self._return_bytes, self._return = plaintext[onward_end:end], Route((self._encryptor, *addresses))

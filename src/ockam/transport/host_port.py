@@ -76,6 +76,7 @@ def _ip(text: str, version: int, whole: str) -> str:
 
 
 def _port(text: str, whole: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+    # Reference: leading zeros are allowed. More digits than this are no port, and Python refuses to read very many.
+    if not (text.isascii() and text.isdigit()) or len(text) > 64 or int(text) > 65535:
         raise InvalidSocketAddress(f"{whole!r}: the port is a number of 0 to 65535")
     return int(text)

@@ -36,6 +36,11 @@ class Relay(DirectWorker):
         self._rest = Route()
         self._joined = self._route
 
+    @property
+    def next_hop(self) -> Address:
+        """Where messages go first."""
+        return self._next
+
     def receive(self, message: LocalMessage, source: Mailbox) -> Busy | None:
         """Pass one message on."""
         previous = message.return_route.addresses[0] if message.return_route.addresses else None

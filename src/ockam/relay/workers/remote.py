@@ -15,6 +15,7 @@ from ockam.core.route import route as make_route
 from ockam.encoding.bare import decode_string
 from ockam.errors import OckamError, TimedOut
 from ockam.relay.messages import EPHEMERAL, FORWARDING_SERVICE, STATIC_FORWARDING_SERVICE, check_name, confirms
+from ockam.runtime.errors import NodeStopping
 from ockam.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class RemoteRelay:
         self.name = check_name(name) if name is not None else None
         self.remote_address: Address | None = None
         self._confirmed: asyncio.Future[Address] = runtime.loop.create_future()
+        self._confirmed.add_done_callback(_retrieve)
         producer = runtime.flow_controls.producer(self._node.next)
         # What comes through the relay may reach exactly what the connection or channel to it may reach.
         outgoing: AccessControl = ALLOW_ALL
@@ -63,6 +65,7 @@ class RemoteRelay:
 
         Raises:
             TimedOut: no confirmation in `timeout` seconds; a service that refuses says nothing.
+            NodeStopping: the node is shutting down.
         """
         service = STATIC_FORWARDING_SERVICE if self.name is not None else FORWARDING_SERVICE
         request = LocalMessage(self._node.append(service), self._main.route, encode_body(self.name or EPHEMERAL))
@@ -108,7 +111,14 @@ class RemoteRelay:
 
     def _stopped(self) -> None:
         if not self._confirmed.done():
-            self._confirmed.cancel()
+            self._confirmed.set_exception(
+                NodeStopping() if self._runtime.is_stopping else TimedOut("the relay was closed before it was confirmed")
+            )
+
+
+def _retrieve(confirmed: asyncio.Future[Address]) -> None:
+    """Nobody may be waiting for the outcome."""
+    confirmed.exception()
 
 
 def _refuse(message: LocalMessage, source: Mailbox) -> None:

@@ -25,7 +25,7 @@ __all__ = ["AuthorizeRelay", "RelayService", "RelayServiceOptions", "start_relay
 log = logging.getLogger("ockam.relay")
 
 MAX_RELAYS: Final = 10_000
-"""Chosen by us: relays of one service."""
+"""Chosen by us: relays of one service. Before one is refused, those whose connection is gone are stopped."""
 
 AuthorizeRelay: TypeAlias = Callable[[Routed[str], str], Awaitable[bool]]
 """Takes the request and the name that is wanted; returns whether the sender may have it."""
@@ -94,9 +94,20 @@ class RelayService(Worker[str]):
             log.warning("a relay was not started: another worker has its address")
             return False
         if len(self._relays) >= MAX_RELAYS:
+            await self._remove_dead(runtime)
+        if len(self._relays) >= MAX_RELAYS:
             log.warning("a relay was not started: there are %d already", MAX_RELAYS)
             return False
         return True
+
+    async def _remove_dead(self, runtime: Runtime) -> None:
+        """Stop the relays whose connection is gone: nothing that comes to them can be passed on."""
+        for address, relay in list(self._relays.items()):
+            if relay.next_hop.value not in runtime.table:
+                del self._relays[address]
+                record = runtime.record_of(address)
+                if record is not None and record.mailboxes[0] is relay.mailbox:
+                    await runtime.stop_address(address)
 
     def _start(self, runtime: Runtime, address: Address, message: Routed[str]) -> None:
         back = message.return_route

@@ -96,6 +96,8 @@ class SecureChannelEnd:
         self._decryptor: Decryptor | None = None
         self._is_stopped = False
         self.on_stop: Callable[[], None] | None = None
+        self._waiting_refresh: RefreshCredentials | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._last_nonce = 0
         self._last_return_route: Route | None = None
         self._record = runtime.add_worker([self.decryptor_remote, self._internal], on_stop=self.stop)
@@ -169,7 +171,10 @@ class SecureChannelEnd:
                 self._internal, LocalMessage(onward_route, return_route, payload, self._info)
             )
         if isinstance(content, RefreshCredentials):
-            self.runtime.new_task(self._refresh(content))
+            # One at a time, and only the latest that came meanwhile: a peer cannot pile up work.
+            self._waiting_refresh = content
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = self.runtime.new_task(self._refresh())
         else:
             assert self._channel is not None  # established: `_receive` is installed by `establish`
             self._channel.peer_has_closed = True
@@ -184,16 +189,16 @@ class SecureChannelEnd:
         assert self._channel is not None
         self._channel.follow(return_route)
 
-    async def _refresh(self, refresh: RefreshCredentials) -> None:
-        channel = self._channel
-        assert channel is not None
-        try:
-            await self._identities.import_change_history(refresh.change_history, channel.their_identifier)
-            await receive_credentials(
-                self._identities, channel.their_identifier, refresh.credentials, self.authority
-            )
-        except OckamError as error:
-            log.warning("refreshed credentials do not count: %s", error)
+    async def _refresh(self) -> None:
+        assert self._channel is not None  # established: only its decryptor comes here
+        subject = self._channel.their_identifier
+        while (refresh := self._waiting_refresh) is not None:
+            self._waiting_refresh = None
+            try:
+                await self._identities.import_change_history(refresh.change_history, subject)
+                await receive_credentials(self._identities, subject, refresh.credentials, self.authority)
+            except OckamError as error:
+                log.warning("refreshed credentials do not count: %s", error)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ __all__ = ["SecureChannelListener"]
 log = logging.getLogger("ockam.secure_channel")
 
 MAX_HALF_OPEN: Final = 1024
-"""Chosen by us: handshakes of one listener that may be under way; first messages beyond it are dropped."""
+"""Chosen by us: handshakes of one listener that may be under way; beyond it the oldest is given up."""
 MESSAGE_1_BYTES: Final = 32
 
 
@@ -44,12 +44,13 @@ class SecureChannelListener:
         self._services = services
         self._address = address
         self.identifier = identifier
-        self._half_open = 0
+        self._half_open: dict[HandshakeWorker, None] = {}
+        self._is_closed = False
         self._terms = Terms(
             identifier, options.trust_policy, options.authority, credential_of(options), options.timeout
         )
         self.flow_control_id = runtime.random_flow_control_id()
-        runtime.add_worker([Mailbox(address, self._receive)])
+        runtime.add_worker([Mailbox(address, self._receive)], on_stop=self._stop)
         for flow_control_id in options.consumer_of:
             runtime.flow_controls.add_consumer(address, flow_control_id)
         runtime.flow_controls.add_spawner(address, self.flow_control_id)
@@ -60,13 +61,17 @@ class SecureChannelListener:
         return self._address
 
     async def close(self) -> None:
-        """Take no more channels in."""
-        await self._services.runtime.stop_address(self.address)
+        """Take no more channels in. Twice is allowed."""
+        if not self._is_closed:
+            await self._services.runtime.stop_address(self.address)
+
+    def _stop(self) -> None:
+        self._is_closed = True
 
     def _receive(self, message: LocalMessage, source: Mailbox) -> Busy | None:
         """Take one first message (unauthenticated): nothing is computed before a responder's task runs."""
-        if len(message.payload) < MESSAGE_1_BYTES or self._half_open >= MAX_HALF_OPEN:
-            log.info("a handshake was not begun: the message is no first message, or too many are under way")
+        if len(message.payload) < MESSAGE_1_BYTES:
+            log.info("a handshake was not begun: the message is no first message")
             return None
         runtime = self._services.runtime
         try:
@@ -74,15 +79,23 @@ class SecureChannelListener:
         except OckamError as error:
             log.warning("a responder could not be started: %s", error)
             return None
-        self._half_open += 1
-        responder.completed.add_done_callback(self._one_less)
+        if len(self._half_open) >= MAX_HALF_OPEN:
+            # The oldest goes: an honest handshake takes a moment, and nobody can keep the others out until a timeout.
+            oldest = next(iter(self._half_open))
+            del self._half_open[oldest]
+            log.info("a handshake was given up: too many are under way")
+            runtime.stop_soon(oldest.end.decryptor_remote.address)
+        self._half_open[responder] = None
+        responder.completed.add_done_callback(lambda _: self._half_open.pop(responder, None))
         responder.end.consume(runtime.flow_controls.ids_of_consumer(self.address))
         address = responder.end.decryptor_remote.address
         message.onward_route = Route((address, *message.onward_route.addresses[1:]))
         return responder.receive(message, source)
 
-    def _one_less(self, _: object) -> None:
-        self._half_open -= 1
+    @property
+    def half_open(self) -> int:
+        """How many handshakes are under way."""
+        return len(self._half_open)
 
     def __repr__(self) -> str:
         return f"SecureChannelListener({self.address}, {self.identifier})"

@@ -1,7 +1,7 @@
 """The Enrollment Service's tables in SQLite.
 
 Every method is one job of the database's group commit: it decides on what it finds inside the transaction, and what
-it returned is on the disk. Deleted and replaced values are overwritten (secure_delete); private prekeys are sealed besides.
+it returned is on the disk. Deleted and replaced values are overwritten (secure_delete); private prekeys are sealed.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this file only; values are always bound.

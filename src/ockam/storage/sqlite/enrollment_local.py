@@ -85,8 +85,7 @@ class SqliteEnrollerRepository:
         """Return all bundles, soonest expiry first."""
         return await self._database.read(
             lambda connection: tuple(
-                _bundle(row)
-                for row in connection.execute(f"SELECT {_BUNDLE} FROM enroller_bundle ORDER BY expires_at")
+                _bundle(row) for row in connection.execute(f"SELECT {_BUNDLE} FROM enroller_bundle ORDER BY expires_at")
             )
         )
 

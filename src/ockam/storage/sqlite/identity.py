@@ -1,32 +1,32 @@
-"""Identities, purpose keys, attributes, credentials and names in SQLite.
+"""Identities, purpose keys, attributes and credentials in SQLite.
 
 Reads go through memory and are written through on every change, so a peer that returns costs no query. What memory
 holds is always a value whose commit is on the disk.
 
 Source:
-    reference ockam_identity/src/identities/storage/*_sql.rs, purpose_keys/storage/purpose_keys_repository_sql.rs,
-    ockam_api cli_state named identities.
+    reference ockam_identity/src/identities/storage/*_sql.rs, purpose_keys/storage/purpose_keys_repository_sql.rs.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from ockam.encoding.cbor import Decoder
-from ockam.errors import AlreadyExists, NotFound, OckamError
+from ockam.errors import OckamError
 from ockam.identity.attributes import AttributesEntry, encode_attribute_map, read_attribute_map
 from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare, compare_change_hashes
 from ockam.identity.credential import CredentialAndPurposeKey
 from ockam.identity.errors import ConsistencyError
 from ockam.identity.identifier import Identifier
 from ockam.identity.purpose_key import PurposeKeyAttestation
-from ockam.identity.repository import NamedIdentity, Repositories
+from ockam.identity.repository import Repositories
 from ockam.identity.verification import verify_change_history
 from ockam.storage.errors import DatabaseDamaged
+from ockam.storage.sqlite.named_identity import SqliteNamedIdentityRepository
 from ockam.vault.software.cache import LruCache
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from ockam.identity.identifier import ChangeHash
@@ -38,7 +38,6 @@ __all__ = [
     "SqliteAttributesRepository",
     "SqliteChangeHistoryRepository",
     "SqliteCredentialRepository",
-    "SqliteNamedIdentityRepository",
     "SqlitePurposeKeyRepository",
     "create_sqlite_repositories",
 ]
@@ -338,76 +337,3 @@ class SqliteCredentialRepository:
                 (str(subject), str(issuer), scope, self._node_name),
             )
         )
-
-
-_NAMED: Final = "SELECT name, identifier, vault_name, is_default FROM named_identity"
-
-
-class SqliteNamedIdentityRepository:
-    """Table named_identity: names of own identities."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def store_named_identity(self, named: NamedIdentity) -> None:
-        """Store a name; a default one takes that mark from the others.
-
-        Raises:
-            AlreadyExists: the name or the identifier is taken.
-        """
-        await self._database.run(lambda connection: _store_named_identity(connection, named))
-
-    async def named_identity(self, name: str) -> NamedIdentity | None:
-        """Return the identity of that name, None if there is none."""
-        return await self._one(f"{_NAMED} WHERE name = ?", name)
-
-    async def name_of(self, identifier: Identifier) -> NamedIdentity | None:
-        """Return the named identity with that identifier, None if there is none."""
-        return await self._one(f"{_NAMED} WHERE identifier = ?", str(identifier))
-
-    async def default_named_identity(self) -> NamedIdentity | None:
-        """Return the default identity, None if there is none."""
-        return await self._one(f"{_NAMED} WHERE is_default = 1")
-
-    async def named_identities(self) -> tuple[NamedIdentity, ...]:
-        """Return all named identities, by name."""
-        rows = await self._database.read(lambda connection: connection.execute(f"{_NAMED} ORDER BY name").fetchall())
-        return tuple(_named_identity(row) for row in rows)
-
-    async def set_default_named_identity(self, name: str) -> None:
-        """Make an identity the only default one.
-
-        Raises:
-            NotFound: no such name.
-        """
-        await self._database.run(lambda connection: _set_default(connection, name))
-
-    async def delete_named_identity(self, name: str) -> bool:
-        """Delete a name; True if there was one. The identity's history stays."""
-        return await self._database.run(
-            lambda connection: connection.execute("DELETE FROM named_identity WHERE name = ?", (name,)).rowcount > 0
-        )
-
-    async def _one(self, statement: str, *values: str) -> NamedIdentity | None:
-        row = await self._database.read(lambda connection: connection.execute(statement, values).fetchone())
-        return None if row is None else _named_identity(row)
-
-
-def _named_identity(row: tuple[str, str, str | None, int]) -> NamedIdentity:
-    return NamedIdentity(row[0], Identifier.parse(row[1]), row[2] or "default", bool(row[3]))
-
-
-def _store_named_identity(connection: sqlite3.Connection, named: NamedIdentity) -> None:
-    row = (str(named.identifier), named.name, named.vault_name)
-    try:
-        connection.execute("INSERT INTO named_identity VALUES (?, ?, ?, 0)", row)
-    except sqlite3.IntegrityError:
-        raise AlreadyExists(f"the name {named.name!r} or its identity is taken") from None
-    if named.is_default:
-        _set_default(connection, named.name)
-
-
-def _set_default(connection: sqlite3.Connection, name: str) -> None:
-    if connection.execute("UPDATE named_identity SET is_default = 1 WHERE name = ?", (name,)).rowcount == 0:
-        raise NotFound(f"no identity is named {name!r}")
-    connection.execute("UPDATE named_identity SET is_default = 0 WHERE name <> ?", (name,))

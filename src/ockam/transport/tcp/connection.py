@@ -108,7 +108,8 @@ class TcpConnection:
         self._view = memoryview(self._buffer)
         self._end = 0
         self._has_version = False
-        self._busy_destination: Busy | None = None
+        self._busy: set[Busy] = set()
+        self._resuming: asyncio.Task[None] | None = None
         self._queue: list[bytes | bytearray] = []
         self._queued_bytes = 0
         self._backlog: deque[memoryview] = deque()
@@ -146,19 +147,19 @@ class TcpConnection:
         }
 
     async def close(self) -> None:
-        """Write what is queued, then close the connection and stop its workers."""
-        if not self._is_closed:
+        """Write what is queued, then close the connection and stop its workers. Twice is allowed."""
+        if self._runtime.record_of(self.address) is not None:
             await self._runtime.stop_address(self.address)
 
     def start(self) -> None:
         """Register the workers, send the version byte, and begin to read."""
         runtime = self._runtime
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         runtime.add_worker([self._sender, self._receiver], priority=SENDER_PRIORITY, on_stop=self._stop)
         runtime.flow_controls.add_producer(
             self.receiver_address, self.flow_control_id, self._spawner, additional=(self.address,)
         )
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Never wait for the peer's byte first: some peers read ours before they do anything else.
         self._queue.append(bytes((PROTOCOL_VERSION,)))
         self._queued_bytes = 1
@@ -202,11 +203,9 @@ class TcpConnection:
             self._abort("an error of this node")
         finally:
             runtime.end_batch()
-        if self._busy_destination is not None:
-            busy, self._busy_destination = self._busy_destination, None
-            if not self._is_closed:
-                runtime.loop.remove_reader(self._fd)
-                runtime.new_task(self._resume_reading(busy))
+        if self._busy and not self._is_closed:
+            runtime.loop.remove_reader(self._fd)
+            self._resuming = runtime.new_task(self._resume_reading())
 
     def _keep(self, position: int, end: int) -> None:
         """Move the beginning of a frame to the front, and see that there is room for the rest of it."""
@@ -233,12 +232,13 @@ class TcpConnection:
         self._frames_in += 1
         busy = self._runtime.deliver(self._receiver, LocalMessage(onward_route, return_route, payload))
         if busy is not None:
-            self._busy_destination = busy
+            self._busy.add(busy)
 
-    async def _resume_reading(self, busy: Busy) -> None:
-        await busy.wait_writable()
-        if not self._is_closed:
-            self._runtime.loop.add_reader(self._fd, self._on_readable)
+    async def _resume_reading(self) -> None:
+        # Every one of them: the slowest must not be sent more while a faster one lets us go on.
+        while self._busy:
+            await self._busy.pop().wait_writable()
+        self._runtime.loop.add_reader(self._fd, self._on_readable)
 
     def _version_overdue(self) -> None:
         self._abort("the peer did not say its protocol version")
@@ -355,19 +355,19 @@ class TcpConnection:
         self._runtime.stop_soon(self.address)
 
     async def _stop(self) -> None:
-        if not self._is_closed:
+        try:
             self.flush()
-        if not self._is_closed and self._backlog:
-            # The peer gets a moment to take what is on its way.
-            try:
+            if self._backlog:
+                # The peer gets a moment to take what is on its way.
                 async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                    while self._backlog and not self._is_closed:
+                    while self._backlog:
                         waiter = self._runtime.loop.create_future()
                         self._waiters.append(waiter)
                         await waiter
-            except TimeoutError:
-                log.info("connection to %s: %d bytes were not taken", self.socket_address, self._backlog_bytes)
-        self._close_socket()
+        except TimeoutError:
+            log.info("connection to %s: %d bytes were not taken", self.socket_address, self._backlog_bytes)
+        finally:
+            self._close_socket()
 
     def _close_socket(self) -> None:
         if self._is_closed:
@@ -375,6 +375,9 @@ class TcpConnection:
         self._is_closed = True
         loop = self._runtime.loop
         self._runtime.deadlines.drop(self)
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._busy.clear()
         loop.remove_reader(self._fd)
         loop.remove_writer(self._fd)
         self._socket.close()

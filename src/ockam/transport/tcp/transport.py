@@ -12,7 +12,6 @@ from ockam.core.flow_control import FlowControlId
 from ockam.core.route import RouteLike, Route
 from ockam.core.route import route as make_route
 from ockam.errors import Kind, Misuse, NotFound, Origin
-from ockam.runtime.errors import NodeStopping
 from ockam.transport.errors import BindFailed, ConnectionTimedOut, InvalidSocketAddress, PeerNotFound, TransportFailed
 from ockam.transport.host_port import HostPort
 from ockam.transport.tcp.connection import Mode, TcpConnection
@@ -86,6 +85,7 @@ class TcpTransport:
             PeerNotFound: nothing listens there, or the name is not known.
             ConnectionTimedOut: no answer in time.
             TransportFailed: the network failed otherwise.
+            NodeStopping: the node is shutting down.
         """
         where = HostPort.parse(peer)
         try:
@@ -93,11 +93,10 @@ class TcpTransport:
                 sock = await self._dial(where)
         except TimeoutError:
             raise ConnectionTimedOut(f"connection timed out: {where}") from None
-        if self._runtime.is_stopping:
-            sock.close()
-            raise NodeStopping
-        _keep_alive(sock)
-        connection = self._open(sock, str(where), Mode.OUTGOING, None)
+        try:
+            connection = self._open(sock, str(where), Mode.OUTGOING, None)
+        except OSError as error:
+            raise TransportFailed(f"the connection to {where} ended at once: {error}") from error
         for flow_control_id in consumer_of:
             self._runtime.flow_controls.add_consumer(connection.address, flow_control_id)
         return connection
@@ -154,7 +153,11 @@ class TcpTransport:
             raise PeerNotFound(f"no host is called {where.host}: {error.strerror}") from error
         failure: OSError | None = None
         for family, kind, protocol, _, address in found:
-            sock = socket.socket(family, kind, protocol)
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:
+                failure = error
+                continue
             try:
                 sock.setblocking(False)
                 await loop.sock_connect(sock, address)
@@ -178,14 +181,20 @@ class TcpTransport:
             self._open(sock, peer, Mode.INCOMING, listener.flow_control_id)
         except OSError as error:  # the peer is gone already
             log.info("a connection from %s ended at once: %s", peer, error)
-            sock.close()
 
     def _open(
         self, sock: socket.socket, peer: str, mode: Mode, spawner: FlowControlId | None
     ) -> TcpConnection:
         connection = TcpConnection(self._runtime, sock, peer, mode, spawner, self._closed)
         self._connections[connection.address] = connection
-        connection.start()
+        try:
+            if mode is Mode.OUTGOING:
+                _keep_alive(sock)
+            connection.start()
+        except BaseException:
+            self._closed(connection)
+            sock.close()
+            raise
         return connection
 
     def _closed(self, connection: TcpConnection) -> None:

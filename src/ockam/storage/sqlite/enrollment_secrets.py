@@ -1,0 +1,50 @@
+"""Secrets of an enrollment that are neither signing keys nor channel keys: 32 bytes each, by name, in the vault's table."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from ockam.storage.errors import DatabaseDamaged
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from ockam.storage.database import Database
+
+__all__ = ["SqliteEnrollmentSecrets"]
+
+SECRET_SIZE: Final = 32
+_TYPE: Final = "Enrollment"
+
+
+class SqliteEnrollmentSecrets:
+    """Makes a secret when it is first asked for.
+
+    Args:
+        database: of the vault.
+        random: the system's random source.
+    """
+
+    def __init__(self, database: Database, random: Callable[[int], bytes]) -> None:
+        self._database = database
+        self._random = random
+
+    async def secret(self, name: bytes) -> bytes:
+        """Return the 32 bytes of that name; the same ones from now on.
+
+        Raises:
+            DatabaseDamaged: the row holds something else.
+        """
+        handle = sha256(b"ockam enrollment secret " + name).digest()
+        new = self._random(SECRET_SIZE)
+
+        def find_or_make(connection: sqlite3.Connection) -> object:
+            connection.execute("INSERT OR IGNORE INTO aead_secret VALUES (?, ?, ?)", (handle, _TYPE, new))
+            return connection.execute("SELECT secret FROM aead_secret WHERE handle = ?", (handle,)).fetchone()[0]
+
+        secret = await self._database.run(find_or_make)
+        if not isinstance(secret, bytes) or len(secret) != SECRET_SIZE:
+            raise DatabaseDamaged("a stored secret is damaged")
+        return secret

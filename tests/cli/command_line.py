@@ -1,0 +1,80 @@
+"""Runs `ockam` as a user would: another process, its own home."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.program import Program
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+OCKAM = (sys.executable, "-m", "ockam")
+WAIT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The JSON form of an error."""
+        (line,) = self.stderr.splitlines()
+        error: dict[str, Any] = json.loads(line)["error"]
+        return error
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The variables of a user whose nodes are in `home`."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "QUIET", "NO_INPUT"}}
+    return {**kept, "OCKAM_HOME": str(home), "PYTHONUTF8": "1"}
+
+
+def ockam(home: Path, *arguments: str, stdin: str = "", expect: int | None = 0) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*OCKAM, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    result = Result(done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr or "-vvv" in arguments, done.stderr
+    assert expect is None or result.status == expect, result
+    return result
+
+
+async def ockam_later(home: Path, *arguments: str, stdin: str = "", expect: int | None = 0) -> Result:
+    """The same beside a running event loop."""
+    return await asyncio.to_thread(ockam, home, *arguments, stdin=stdin, expect=expect)
+
+
+def staying(home: Path, *arguments: str) -> contextlib.AbstractAsyncContextManager[Program]:
+    """Run a command that stays; its JSON lines are read with `Program.json`."""
+    return Program.start(*OCKAM, *arguments, "--output", "json", environment=environment(home))
+
+
+def lines_of(events: Sequence[str]) -> list[dict[str, Any]]:
+    """The JSON objects among lines."""
+    return [json.loads(line) for line in events if line.startswith("{")]
