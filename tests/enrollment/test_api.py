@@ -63,6 +63,7 @@ class TestBundles:
             service.api = EnrollmentApi(service.service, service.repository, pause)
             assert len(await service.bundles(40)) == 40
             assert pauses == 2
+            assert len(await Service().bundles(20)) == 20
 
         asyncio.run(scenario())
 

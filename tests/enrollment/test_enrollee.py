@@ -19,7 +19,7 @@ from ockam.enrollment.enrollee import (
     start_again,
 )
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
-from ockam.enrollment.errors import AnswerNotUnderstood, UnusableCredential
+from ockam.enrollment.errors import AnswerNotUnderstood, InvalidField, UnusableCredential
 from ockam.enrollment.handling import Send
 from ockam.enrollment.issuing import issue_member_credential
 from ockam.enrollment.messages import Accepted, SealedAnswer, encode_answer
@@ -126,6 +126,8 @@ class TestStates:
         assert state.offer == decode_state(state.encode()).offer  # type: ignore[union-attr]
         assert not state.clock_set_aside
         assert begin(FixedRandom("other")).offer.eik != state.offer.eik
+        with pytest.raises(InvalidField):
+            begin(FixedRandom("other"), "a\nb")
 
 
 class TestAnswers:

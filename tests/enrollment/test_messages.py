@@ -55,6 +55,8 @@ class TestOffer:
             encode_array(encode_uint(1), encode_bytes(EIK), encode_text("a"), NULL),
             encode_array(encode_uint(1), encode_bytes(EIK), encode_text("a" * 257)),
             EnrolleeOffer(EIK).encode() + b"\0",
+            EnrolleeOffer(EIK, "\x1b[31m").encode(),
+            EnrolleeOffer(EIK, "").encode(),
             b"\x9f" + EnrolleeOffer(EIK).encode()[1:] + b"\xff",
         ],
     )

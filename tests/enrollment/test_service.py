@@ -12,13 +12,17 @@ from ockam.enrollment.enrollee import AcceptedAnswer, RejectedAnswer
 from ockam.enrollment.handling import MessageHandler, Send
 from ockam.enrollment.messages import EnrollmentMessage, RejectReason
 from ockam.enrollment.repository import EnrollmentOutcome, MessageLookup
-from ockam.enrollment.service import Received, Silence
+from ockam.enrollment.service import Received, ServiceKeys, Silence
 from ockam.identity.change_history import ChangeHistory
-from ockam.identity.issuing import issue_rotation
+from ockam.identity.issuing import issue_attestation, issue_rotation
+from ockam.identity.purpose_key import CredentialPurposeKey, CredentialSigning, PurposeKeyAttestationData
 from ockam.testing import FixedRandom
 from ockam.vault.interfaces import SigningKeyType
-from tests.enrollment.model import NOW, SERVICE_KEYS, VERIFIER
+from tests.enrollment.model import NOW, SERVICE_KEYS, VERIFIER, signing_vault
 from tests.enrollment.parties import ADMINISTRATOR, ALICE, BOB, Device, Service
+
+_vault, (_identity_handle,) = signing_vault("service identity")
+IDENTITY_VAULT = (_vault, _identity_handle)
 
 GARBAGE = [
     b"",
@@ -226,19 +230,28 @@ class TestRejects:
 
 
 class TestHandler:
-    def test_service_history_is_sent_when_it_grew(self) -> None:
+    def test_service_that_rotated_since_the_bundle(self) -> None:
         async def scenario() -> None:
             service, device = Service(), Device("axiom")
             (bundle,) = await service.bundles()
             await service.approve(device.entry())
             made = await device.message(bundle)
-            keys = service.service.keys
-            # The bundle of a service that has rotated since: its credentials name the latest change only.
-            fake = replace(keys.identity, changes=keys.identity.changes * 2)
-            service.service.keys = replace(keys, identity=fake)
+            service.service.keys = await rotated_keys()
             outcome = await service.send(made.state.message)
             assert isinstance(outcome, Send)
-            assert outcome.channel is not None
+            answer = device.take(made, outcome.answer)
+            assert isinstance(answer, AcceptedAnswer)
+            # The device verifies the credential against the longer history, which extends the bundle's.
+            assert answer.service == service.service.keys.identity
+            assert len(answer.state.service_history.changes) == 2
+            # A bundle made now carries that history, so the answer does not.
+            other = Device("other")
+            (fresh,) = await service.bundles()
+            await service.approve(other.entry())
+            made = await other.message(fresh)
+            outcome = await service.send(made.state.message)
+            assert isinstance(outcome, Send)
+            assert isinstance(other.take(made, outcome.answer), AcceptedAnswer)
 
         asyncio.run(scenario())
 
@@ -321,6 +334,25 @@ class TestHandler:
                     seen.add(value)
 
         asyncio.run(scenario())
+
+
+async def rotated_keys() -> ServiceKeys:
+    """Return the service's keys after its identity rotated, with the credential key attested anew."""
+    vault, old = IDENTITY_VAULT
+    new = await vault.generate_signing_key(SigningKeyType.ED25519)
+    identity = await issue_rotation(SERVICE_KEYS.identity, old, new, NOW, NOW + 3 * 10**8, vault, VERIFIER)
+    handle = await vault.generate_signing_key(SigningKeyType.ED25519)
+    data = PurposeKeyAttestationData(
+        identity.identifier,
+        identity.latest_change_hash,
+        CredentialSigning(await vault.public_key(handle)),
+        NOW,
+        NOW + 2 * 10**8,
+    )
+    attestation = await issue_attestation(data, new, vault, VERIFIER)
+    return ServiceKeys(
+        identity, SERVICE_KEYS.enrollment_key, CredentialPurposeKey(attestation, data, handle), vault, VERIFIER
+    )
 
 
 def test_keys_of_the_model_are_public() -> None:

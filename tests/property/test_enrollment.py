@@ -32,6 +32,7 @@ from tests.enrollment.model import MESSAGE, NOW, SIGNED_BUNDLE, VERIFIER
 keys = st.binary(min_size=32, max_size=32)
 nonces = st.binary(min_size=64, max_size=64)
 names = st.text(max_size=40)
+pet_names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=64)
 attributes = st.dictionaries(names, names, max_size=5)
 seconds = st.none() | st.integers(0, 2**40)
 entries = st.builds(ApprovalEntry, keys, st.none() | names, attributes, seconds)
@@ -120,7 +121,7 @@ def test_queries(query: ListQuery) -> None:
     assert ListQuery.parse(query.path.partition("?")[2]) == query
 
 
-@given(st.builds(EnrolleeOffer, keys, st.none() | names))
+@given(st.builds(EnrolleeOffer, keys, st.none() | pet_names))
 def test_offers(offer: EnrolleeOffer) -> None:
     assert EnrolleeOffer.decode(offer.encode()) == offer
     assert EnrolleeOffer.parse(offer.text) == offer

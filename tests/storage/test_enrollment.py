@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ockam.core.request import Method, Status
+from ockam.enrollment.api import Caller, Role
 from ockam.enrollment.api_messages import ListQuery, PatchRequest
 from ockam.enrollment.enrollee import AcceptedAnswer, RejectedAnswer
 from ockam.enrollment.enroller import CachedBundle, OfferState, QueuedOffer, accept_bundle, accept_bundles, next_batch
@@ -393,6 +394,22 @@ class TestUpkeep:
             assert (await service.record(gone.id)).state is State.EXPIRED
             assert (await service.record(enrolled.id)).state is State.ENROLLED
             assert await service.send(message) is Silence.UNKNOWN_BUNDLE
+
+        asyncio.run(scenario())
+
+    def test_revoked_enroller(self) -> None:
+        async def scenario() -> None:
+            service = Service()
+            device, message = await ready(service, "a device that is an enroller by its credential")
+            assert is_accepted(await service.send(message))
+            assert device.identity is not None
+            enroller = Caller(device.identity.identifier, Role.ENROLLER)
+            waiting = Device("waiting")
+            (bundle,) = await service.bundles(1, enroller)
+            await service.approve(waiting.entry(), caller=enroller)
+            await service.request(ALICE, Method.DELETE, f"/enrollees/{device.id.hex()}")
+            assert (await service.record(waiting.id)).state is State.CANCELLED
+            assert await service.send((await waiting.message(bundle)).state.message) is Silence.UNKNOWN_BUNDLE
 
         asyncio.run(scenario())
 

@@ -244,21 +244,23 @@ class TestValues:
 
 
 class TestNegative:
-    def test_every_byte_of_the_message(self) -> None:
+    @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+    def test_every_byte_of_the_message(self, flip: int) -> None:
         outcomes: Counter[int | str] = Counter()
         for position in range(len(MESSAGE)):
             altered = bytearray(MESSAGE)
-            altered[position] ^= 1
+            altered[position] ^= flip
             outcomes[check_of(bytes(altered))] += 1
         expected = MODEL["negative"]["every byte of the message flipped once: outcome by check"]
         assert outcomes == {int(check): count for check, count in expected.items()}
 
-    def test_every_byte_of_the_signed_bundle(self) -> None:
+    @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
+    def test_every_byte_of_the_signed_bundle(self, flip: int) -> None:
         encoded = SIGNED_BUNDLE.encode()
         refused = 0
         for position in range(len(encoded)):
             altered = bytearray(encoded)
-            altered[position] ^= 1
+            altered[position] ^= flip
             with pytest.raises(BundleRefused):
                 verify_bundle_on_device(SignedEnrollmentBundle.decode(bytes(altered)), NOW, VERIFIER)
             refused += 1

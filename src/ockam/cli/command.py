@@ -37,7 +37,9 @@ class _WithGlobalOptions(click.Command):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - click's
         named.setdefault("context_settings", CONTEXT)
         super().__init__(*arguments, **named)
-        self.params.extend(global_options(hidden=self.name != "ockam"))
+        taken = {name for parameter in self.params for name in parameter.opts}
+        options = global_options(hidden=self.name != "ockam")
+        self.params.extend(option for option in options if taken.isdisjoint(option.opts))
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the long help, as it is in its file."""

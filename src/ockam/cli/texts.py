@@ -29,9 +29,10 @@ def read_bytes(argument: str, prefix: str) -> bytes:
         return argument.encode()
     try:
         data = _read(argument)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
         raise UnusableText(
-            f"`{_shortened(argument)}` is neither a text that starts with `{prefix}` nor a file ({error.strerror}).",
+            f"`{_shortened(argument)}` is neither a text that starts with `{prefix}` nor a file ({why}).",
             "Give the text, its file, or - for stdin.",
         ) from error
     if len(data) > MAX_BYTES:

@@ -132,7 +132,7 @@ class LocalMessage:
         return self
 
     def own_payload(self) -> None:
-        """Copy the payload unless nobody can change it: a view of a receive buffer ends with the call that passes it on."""
+        """Copy the payload unless nobody can change it: a view of a receive buffer ends with the call that has it."""
         payload = self.payload
         if type(payload) is not bytes and (type(payload) is not memoryview or type(payload.obj) is not bytes):
             self.payload = bytes(payload)

@@ -27,6 +27,8 @@ from ockam.encoding.cbor import (
     encode_text,
     encode_uint,
 )
+from ockam.enrollment.attributes import check_pet_name
+from ockam.enrollment.errors import InvalidField
 from ockam.enrollment.text_form import decode_text_form, encode_text_form
 from ockam.errors import DecodeError
 from ockam.identity.change_history import ChangeHistory
@@ -77,6 +79,11 @@ class EnrolleeOffer:
         eik = decoder.bytes(32)
         name = decoder.text(_MAX_PET_NAME_BYTES) if fields.optional() else None
         fields.close()
+        try:
+            # Before anyone sees it: a name is shown on terminals.
+            check_pet_name(name)
+        except InvalidField as error:
+            raise DecodeError(error.message) from None
         return cls(eik, name)
 
     @classmethod

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl
 from ockam.core.address import Address
-from ockam.core.flow_control import FlowControls
-from ockam.core.message import Body, Routed
 from ockam.core.route import Route, RouteLike
 from ockam.core.route import route as make_route
+from ockam.enrollment.workers.service import EnrollmentService, EnrollmentServiceOptions
 from ockam.errors import Misuse, Origin
 from ockam.identity.credential import CredentialAndPurposeKey
-from ockam.identity.identifier import Identifier
 from ockam.identity.identities import Identities
 from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData
+from ockam.node.enrollment import NodeEnrollment
 from ockam.relay.workers.remote import RemoteRelay
 from ockam.relay.workers.service import RelayService, RelayServiceOptions, start_relay_service
 from ockam.runtime.context import DEFAULT_TIMEOUT_SECONDS, Context, detached_context
-from ockam.runtime.delayed import DelayedEvent
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY
 from ockam.runtime.router import Runtime
-from ockam.runtime.worker import DirectWorker, Processor, Worker
-from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions, credential_of
 from ockam.secure_channel.noise import Role
-from ockam.secure_channel.workers.channel import SecureChannel
+from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions, credential_of
 from ockam.secure_channel.workers.handshake import ChannelServices, HandshakeWorker, Terms
 from ockam.secure_channel.workers.listener import SecureChannelListener
 from ockam.secure_channel.workers.own_payload import OwnPayloads
@@ -43,8 +38,19 @@ from ockam.vault.interfaces import SigningKeyType
 from ockam.vault.software import create_software_vault
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from ockam.core.flow_control import FlowControls
+    from ockam.core.message import Body, Routed
+    from ockam.identity.identifier import Identifier
     from ockam.identity.repository import Repositories
     from ockam.identity.verification import VerifiedCredential
+    from ockam.runtime.delayed import DelayedEvent
+    from ockam.runtime.worker import DirectWorker, Processor, Worker
+    from ockam.secure_channel.workers.channel import SecureChannel
+    from ockam.enrollment.workers.enrollee import Enrollee
+    from ockam.enrollment.workers.enroller import Enroller
+    from ockam.transport.tcp.listener import TcpListener
     from ockam.vault.interfaces import Vault
 
 __all__ = ["DEFAULT_CREDENTIAL_TTL_SECONDS", "Node"]
@@ -90,6 +96,7 @@ class Node:
         self._random = random
         self._home: Home | None = None
         self._started: _Started | None = None
+        self._enrollment: NodeEnrollment | None = None
 
     # ---- life --------------------------------------------------------------------------------------------------------
 
@@ -124,6 +131,8 @@ class Node:
             if started is not None:
                 await started.runtime.shutdown(timeout)
         finally:
+            if self._enrollment is not None:
+                self._enrollment.close()
             self._close_home()
 
     def _close_home(self) -> None:
@@ -317,9 +326,7 @@ class Node:
             OckamError: the listener did not pass one of our checks.
         """
         options = options or SecureChannelOptions()
-        terms = Terms(
-            identifier, options.trust_policy, options.authority, credential_of(options), options.timeout
-        )
+        terms = Terms(identifier, options.trust_policy, options.authority, credential_of(options), options.timeout)
         async with self._resolved(make_route(route)) as resolved:
             return await HandshakeWorker(self.channel_services, terms, Role.INITIATOR).initiate(resolved)
 
@@ -334,7 +341,8 @@ class Node:
     ) -> RemoteRelay:
         """Register at the relay service of the node at the end of `relay_node`.
 
-        Workers that are to be reached through the relay must be consumers of the connection's, or channel's, flow control.
+        Workers that are to be reached through the relay must be consumers of the connection's, or channel's, flow
+        control.
 
         Args:
             name: others reach us at `forward_to_<name>` there; None: at a random address.
@@ -353,7 +361,7 @@ class Node:
 
     @asynccontextmanager
     async def _resolved(self, route: Route) -> AsyncIterator[Route]:
-        """Connect to the TCP address in `route`, if there is one; whoever fails does not leave the connection behind."""
+        """Connect to the TCP address in `route`, if there is one; whoever fails leaves no connection behind."""
         if route.is_local:
             yield route
             return
@@ -367,6 +375,56 @@ class Node:
                 if connection is not None and address not in route.addresses:
                     await connection.close()
             raise
+
+    # ---- enrollment --------------------------------------------------------------------------------------------------
+
+    async def create_enrollment_service(
+        self, identifier: Identifier, listener: TcpListener, options: EnrollmentServiceOptions | None = None
+    ) -> EnrollmentService:
+        """Start an enrollment service on this node, as one of our identities; the node gets a channel listener `api`.
+
+        Args:
+            identifier: of the service: the authority of all devices that it enrolls.
+            listener: where enrollers and devices connect.
+
+        Raises:
+            AddressInUse: a worker of the service's runs here already.
+            StorageError: the database cannot be opened.
+        """
+        return await self._enrollments.create_service(identifier, listener, options or EnrollmentServiceOptions())
+
+    async def create_enroller(
+        self, identifier: Identifier, to: str | None = None, service: Identifier | None = None
+    ) -> Enroller:
+        """Be an enroller, as one of our identities. It connects to the service when it first has to.
+
+        Args:
+            identifier: what the service knows as an enroller.
+            to: MultiAddr of the service, `/ip4/HOST/tcp/PORT` alone or the whole route for enrollers; None: stay offline.
+            service: who the service must be; None: whom an earlier run has pinned, or who answers first.
+
+        Raises:
+            WrongService: an earlier run has pinned another one.
+        """
+        return await self._enrollments.create_enroller(identifier, to, service)
+
+    async def create_enrollee(self, name: str | None = None, service: Identifier | None = None) -> Enrollee:
+        """Be a device. With a home, it goes on where an earlier process was.
+
+        Args:
+            name: for people, 1 to 64 characters.
+            service: the only service to enroll with; None: that of the bundle.
+
+        Raises:
+            InvalidField: the name.
+        """
+        return await self._enrollments.create_enrollee(name, service)
+
+    @property
+    def _enrollments(self) -> NodeEnrollment:
+        if self._enrollment is None:
+            self._enrollment = NodeEnrollment(self, self._parts.tcp())
+        return self._enrollment
 
     # ---- messages and workers ----------------------------------------------------------------------------------------
 

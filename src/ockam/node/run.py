@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ockam.runtime.selector import PollingSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 __all__ = ["DEFAULT_SPIN_MICROSECONDS", "run"]
 
@@ -19,8 +21,8 @@ DEFAULT_SPIN_MICROSECONDS: Final = 75
 def run(main: Coroutine[Any, Any, T], *, spin_microseconds: int = DEFAULT_SPIN_MICROSECONDS) -> T:
     """Run a program like `asyncio.run`, with a loop that polls before it sleeps after recent traffic.
 
-    Round trips between two processes of one machine, or of one fast network, take a third of the time; an idle node still
-    sleeps. `asyncio.run`, or uvloop, does as well wherever that does not matter.
+    Round trips between two processes of one machine, or of one fast network, take a third of the time; an idle node
+    still sleeps. `asyncio.run`, or uvloop, does as well wherever that does not matter.
 
     Args:
         main: the program.

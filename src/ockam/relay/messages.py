@@ -11,11 +11,13 @@ Source: reference ockam/src/relay_service/, ockam/src/remote/.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ockam.core.address import Address
-from ockam.core.route import Route
 from ockam.errors import Kind, Misuse, Origin, PeerError
+
+if TYPE_CHECKING:
+    from ockam.core.address import Address
+    from ockam.core.route import Route
 
 __all__ = [
     "EPHEMERAL",

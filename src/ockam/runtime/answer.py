@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from ockam.core.message import LocalMessage
-
 if TYPE_CHECKING:
+    import asyncio
+
+    from ockam.core.message import LocalMessage
     from ockam.errors import OckamError
     from ockam.runtime.mailbox import Mailbox
 

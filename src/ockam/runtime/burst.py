@@ -1,13 +1,13 @@
 """Running a worker's burst at once, where it is not worth a turn of the event loop.
 
-A handler that only sends never waits. Started in a new task it still costs the task and a turn of the loop, a tenth of a round
-trip. So the first step of a burst runs right away, inside the I/O callback that ends the batch; only when it has to wait for
-something does a task take it over.
+A handler that only sends never waits. Started in a new task it still costs the task and a turn of the loop, a tenth of
+a round trip. So the first step of a burst runs right away, inside the I/O callback that ends the batch; only when it
+has to wait for something does a task take it over.
 
-Python 3.12 can do that by itself (`eager_start`). For 3.11 there is `_Driver`: one task per worker that sleeps until a burst has
-to wait. While a first step runs, the driver is the current task, by the functions that asyncio documents for other
-implementations of tasks, and its context is the current one; so timeouts, cancellation and context variables behave as if the
-driver had run the step itself.
+Python 3.12 can do that by itself (`eager_start`). For 3.11 there is `_Driver`: one task per worker that sleeps until a
+burst has to wait. While a first step runs, the driver is the current task, by the functions that asyncio documents for
+other implementations of tasks, and its context is the current one; so timeouts, cancellation and context variables
+behave as if the driver had run the step itself.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _Rest:
 
     __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: object) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl
 from ockam.core.address import Address
-from ockam.core.flow_control import FlowControls
 from ockam.core.message import Body, LocalInfo, LocalMessage, Routed, decode_body, encode_body
-from ockam.core.route import RouteLike, Route
+from ockam.core.route import Route, RouteLike
 from ockam.core.route import route as make_route
 from ockam.errors import OckamError, TimedOut
 from ockam.runtime.answer import Answer
@@ -31,6 +29,9 @@ from ockam.runtime.worker import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ockam.core.flow_control import FlowControls
     from ockam.runtime.mailbox import Busy
     from ockam.runtime.router import Runtime
 

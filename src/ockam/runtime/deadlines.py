@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 __all__ = ["Deadlines"]
 
@@ -26,7 +28,7 @@ class Deadlines:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def add(self, key: object, seconds: float, callback: Callable[[], None]) -> None:
-        """Call `callback` in `seconds`, unless `key` is dropped before. What was added under `key` before is dropped."""
+        """Call `callback` in `seconds`, unless `key` is dropped before; what was under `key` is dropped now."""
         self.drop(key)
         if seconds < _EXACT_BELOW_SECONDS:
             self._timers[key] = self._loop.call_later(seconds, self._fire, key, callback)

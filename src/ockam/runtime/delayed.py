@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from ockam.core.access_control import DENY_ALL
-from ockam.core.address import Address
 from ockam.core.message import LocalMessage, Payload
-from ockam.core.route import Route
 from ockam.errors import OckamError
 from ockam.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from ockam.core.address import Address
+    from ockam.core.route import Route
     from ockam.runtime.router import Runtime
 
 __all__ = ["DelayedEvent"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ockam.core.address import Address
+from typing import TYPE_CHECKING
+
 from ockam.errors import AlreadyExists, Kind, Misuse, NotFound, OckamError, Origin
+
+if TYPE_CHECKING:
+    from ockam.core.address import Address
 
 __all__ = ["AddressInUse", "NodeStopping", "NotOwnAddress", "UnknownAddress", "UnresolvedAddress"]
 
@@ -41,7 +45,7 @@ class NotOwnAddress(Misuse):
 
 
 class NodeStopping(OckamError):
-    """The node is shutting down"""  # noqa: D400, D415 - the reference's words
+    """The node is shutting down"""  # noqa: D415 - the reference's words
 
     default_origin = Origin.NODE
     default_kind = Kind.SHUTDOWN

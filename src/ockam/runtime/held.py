@@ -1,22 +1,23 @@
 """Messages that wait for an access control which has to look something up, such as attributes in a database.
 
-Those from one worker to one address pass in order: while one waits, later ones queue up behind it, even if the control would
-answer for them at once.
+Those from one worker to one address pass in order: while one waits, later ones queue up behind it, even if the control
+would answer for them at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from ockam.core.message import LocalMessage, RelayMessage
 from ockam.runtime.worker import MAX_QUEUED_BYTES, MESSAGE_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable
+
     from ockam.runtime.mailbox import Mailbox
     from ockam.runtime.router import Runtime
 

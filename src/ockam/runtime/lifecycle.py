@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ockam.core.address import Address
-from ockam.runtime.mailbox import Mailbox
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+
+    from ockam.core.address import Address
+    from ockam.runtime.mailbox import Mailbox
 
 __all__ = ["DEFAULT_PRIORITY", "WorkerRecord", "stop_all"]
 

@@ -1,21 +1,24 @@
 """A mailbox: one address of a worker, with its access controls and what happens to a message for it.
 
-What happens is a plain function. Transports, channels and relays do their work in it and call on directly; for workers of the
-application it puts the message into a queue. It returns None, or a `Busy` when the destination wants its senders to wait: the
-sender of the application awaits it, a connection stops reading until it is writable again. So one slow reader slows exactly
-those that write to it, across any number of hops on this node.
+What happens is a plain function. Transports, channels and relays do their work in it and call on directly; for workers
+of the application it puts the message into a queue. It returns None, or a `Busy` when the destination wants its senders
+to wait: the sender of the application awaits it, a connection stops reading until it is writable again. So one slow
+reader slows exactly those that write to it, across any number of hops on this node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from ockam.core.access_control import ALLOW_ALL, AccessControl
-from ockam.core.address import Address
-from ockam.core.message import LocalMessage
 from ockam.core.route import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from ockam.core.address import Address
+    from ockam.core.message import LocalMessage
 
 __all__ = ["AddressMetadata", "Busy", "FrameSink", "Mailbox", "Receive"]
 

@@ -1,8 +1,8 @@
 """The runtime of one node: which worker has which address, and how a message gets there.
 
-Delivery is a direct call: `forward` looks the first hop up, asks the access controls and calls the mailbox. An I/O callback
-ends with `end_batch`: the workers that got messages are started, then the connections that got frames are written to, with one
-system call for the whole batch.
+Delivery is a direct call: `forward` looks the first hop up, asks the access controls and calls the mailbox. An I/O
+callback ends with `end_batch`: the workers that got messages are started, then the connections that got frames are
+written to, with one system call for the whole batch.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextvars import Context
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import RANDOM_ADDRESS_SIZE_BYTES, Address
 from ockam.core.flow_control import FlowControlId, FlowControlOutgoing, FlowControls
 from ockam.core.message import LocalMessage, RelayMessage
-from ockam.core.route import Route
 from ockam.errors import Misuse, OckamError, Origin
 from ockam.runtime.answer import Answer
 from ockam.runtime.deadlines import Deadlines
 from ockam.runtime.errors import AddressInUse, NodeStopping, UnknownAddress, UnresolvedAddress
 from ockam.runtime.held import HeldMessages
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY, WorkerRecord, stop_all
-from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
-from ockam.runtime.worker import WorkerQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from contextvars import Context
+
+    from ockam.core.route import Route
+    from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
+    from ockam.runtime.worker import WorkerQueue
 
 __all__ = ["Runtime", "Writer"]
 
@@ -247,7 +250,7 @@ class Runtime:
         self._held.pop((source, mailbox), None)
 
     def deliver(self, source: Mailbox, message: LocalMessage) -> Busy | None:
-        """Like `forward`, for messages that come from outside: whatever is wrong with one is logged, and it is dropped."""
+        """Like `forward`, for messages from outside: whatever is wrong with one is logged, and it is dropped."""
         try:
             return self.forward(source, message)
         except OckamError as error:

@@ -1,7 +1,7 @@
 """A selector that polls for a bounded time before it sleeps.
 
-Waking a sleeping process costs more than all of this library's work for a message. After recent traffic it pays to look again
-for some tens of microseconds before going to sleep; an idle node sleeps and uses no processor time.
+Waking a sleeping process costs more than all of this library's work for a message. After recent traffic it pays to look
+again for some tens of microseconds before going to sleep; an idle node sleeps and uses no processor time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import FileDescriptorLike
 
 __all__ = ["PollingSelector"]
 
@@ -52,15 +57,15 @@ class PollingSelector(selectors.BaseSelector):
             return ready
         return select(timeout)
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def register(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
         """Watch a file object."""
         return self._inner.register(fileobj, events, data)
 
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         """Stop watching a file object."""
         return self._inner.unregister(fileobj)
 
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def modify(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
         """Change what is watched."""
         return self._inner.modify(fileobj, events, data)
 
@@ -68,6 +73,6 @@ class PollingSelector(selectors.BaseSelector):
         """Close the inner selector."""
         self._inner.close()
 
-    def get_map(self) -> Any:
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
         """Return what is watched."""
         return self._inner.get_map()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ockam.core.message import LocalMessage, Routed
 from ockam.runtime.worker import DirectWorker, Worker
 
 if TYPE_CHECKING:
+    from ockam.core.message import LocalMessage, Routed
     from ockam.runtime.context import Context
     from ockam.runtime.mailbox import Busy, Mailbox
 

@@ -1,7 +1,7 @@
 """Workers and processors of the application, and the queues they are run from.
 
-A worker handles one message at a time, in order. Messages wait in its queue; one task drains the queue per burst, so a message
-that finds the worker idle costs a task and every further one only a turn of a loop.
+A worker handles one message at a time, in order. Messages wait in its queue; one task drains the queue per burst, so a
+message that finds the worker idle costs a task and every further one only a turn of a loop.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ MAX_BURST: Final = 256
 
 
 class Worker(Generic[M]):
-    """Handles messages. The type argument says how bodies are decoded: `Worker[str]`, `Worker[bytes]`, `Worker[MyMessage]`.
+    """Handles messages; the type argument says how bodies are decoded: `Worker[str]`, `Worker[MyMessage]`.
 
-    An exception in `handle_message` is logged, and the worker goes on with the next message. One in `initialize` ends it.
+    An exception in `handle_message` is logged, and the worker goes on with the next message. One in `initialize` ends
+    the worker.
     """
 
     async def initialize(self, ctx: Context) -> None:

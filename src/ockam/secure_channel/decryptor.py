@@ -3,8 +3,8 @@
 Source: protocols/secure-channels.md "Messages", "Rekeying"; reference decryptor.rs, nonce_tracker.rs, key_tracker.rs.
 """
 
+import struct
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the module spells it like a function
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidTag
@@ -63,7 +63,7 @@ class Decryptor:
         """
         try:
             (nonce,) = _NONCE.unpack_from(frame)
-        except StructError:
+        except struct.error:
             raise InvalidNonce("the frame is too short") from None
         top, bitmap = mark(self._top, self._bitmap, nonce)
         current = self._current

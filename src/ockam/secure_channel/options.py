@@ -5,14 +5,19 @@ Source: reference ockam_identity secure_channels/secure_channel_options.rs, list
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ockam.core.flow_control import FlowControlId
 from ockam.identity.credential import CredentialAndPurposeKey
-from ockam.identity.identifier import Identifier
 from ockam.secure_channel.trust_policy import TrustEveryone, TrustPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ockam.core.flow_control import FlowControlId
+    from ockam.identity.identifier import Identifier
+
+TRUST_EVERYONE: Final = TrustEveryone()
 
 __all__ = ["DEFAULT_TIMEOUT_SECONDS", "SecureChannelListenerOptions", "SecureChannelOptions", "credential_of"]
 
@@ -31,7 +36,7 @@ class SecureChannelOptions:
         timeout: seconds that the handshake may take.
     """
 
-    trust_policy: TrustPolicy = TrustEveryone()
+    trust_policy: TrustPolicy = TRUST_EVERYONE
     authority: Identifier | None = None
     credential: CredentialAndPurposeKey | bytes | None = None
     timeout: float = DEFAULT_TIMEOUT_SECONDS
@@ -49,7 +54,7 @@ class SecureChannelListenerOptions:
         timeout: seconds that a handshake may take.
     """
 
-    trust_policy: TrustPolicy = TrustEveryone()
+    trust_policy: TrustPolicy = TRUST_EVERYONE
     authority: Identifier | None = None
     credential: CredentialAndPurposeKey | bytes | None = None
     consumer_of: Sequence[FlowControlId] = ()

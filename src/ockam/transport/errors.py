@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ockam.errors import EnvironmentFault, Kind, Misuse, Origin
+from ockam.errors import EnvironmentFault, Misuse, Origin
 
 __all__ = ["BindFailed", "ConnectionTimedOut", "InvalidSocketAddress", "PeerNotFound", "TransportFailed"]
 
@@ -20,7 +20,7 @@ class PeerNotFound(Misuse):
 
 
 class ConnectionTimedOut(EnvironmentFault):
-    """connection timed out"""  # noqa: D400, D403, D415 - the reference's words
+    """connection timed out"""  # noqa: D415 - the reference's words
 
     default_origin = Origin.TRANSPORT
 

@@ -108,7 +108,7 @@ class EnrollmentApiWorker(Worker[bytes]):
             case Method.POST, ["enrollees"]:
                 for record in decode_records(body):
                     self._observers.tell(Approved(record, by))
-            case (Method.PATCH | Method.DELETE), ["enrollees", _]:
+            case ((Method.PATCH | Method.DELETE), ["enrollees", _]):
                 self._observers.tell(Changed(EnrolleeRecord.decode(body), by))
             case _:
                 pass

@@ -89,9 +89,7 @@ class CallerDropped:
     identifier: Identifier
 
 
-ServiceEvent: TypeAlias = (
-    BundlesIssued | Approved | Changed | Enrolled | Rejected | Resent | Ignored | CallerDropped
-)
+ServiceEvent: TypeAlias = BundlesIssued | Approved | Changed | Enrolled | Rejected | Resent | Ignored | CallerDropped
 
 
 class Observers:

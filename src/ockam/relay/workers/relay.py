@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ockam.core.address import Address
-from ockam.core.message import LocalMessage
 from ockam.core.route import Route, RouteLike
 from ockam.core.route import route as make_route
-from ockam.runtime.mailbox import Busy, Mailbox
 from ockam.runtime.worker import DirectWorker
+
+if TYPE_CHECKING:
+    from ockam.core.address import Address
+    from ockam.core.message import LocalMessage
+    from ockam.runtime.mailbox import Busy, Mailbox
 
 __all__ = ["Relay"]
 
@@ -20,9 +22,9 @@ MAX_REMEMBERED: Final = 1024
 class Relay(DirectWorker):
     """Passes every message on over a route: takes its own address off and puts the route in its place.
 
-    The return route stays as it is, so answers do not come back through this worker. Where a message comes from one connection
-    and goes to another, each is opened to the other in the node's flow controls; without that the first message would pass and
-    its answer would not.
+    The return route stays as it is, so answers do not come back through this worker. Where a message comes from one
+    connection and goes to another, each is opened to the other in the node's flow controls; without that the first
+    message would pass and its answer would not.
 
     Args:
         forward_route: put in front of what is left of a message's onward route.

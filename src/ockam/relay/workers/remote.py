@@ -102,9 +102,7 @@ class RemoteRelay:
             body = decode_string(message.payload)
         except OckamError:
             return None
-        relay = confirms(
-            message.onward_route, self._main.address, message.return_route, body, self.name or EPHEMERAL
-        )
+        relay = confirms(message.onward_route, self._main.address, message.return_route, body, self.name or EPHEMERAL)
         if relay is not None and not self._confirmed.done():
             self._confirmed.set_result(relay)
         return None
@@ -112,7 +110,9 @@ class RemoteRelay:
     def _stopped(self) -> None:
         if not self._confirmed.done():
             self._confirmed.set_exception(
-                NodeStopping() if self._runtime.is_stopping else TimedOut("the relay was closed before it was confirmed")
+                NodeStopping()
+                if self._runtime.is_stopping
+                else TimedOut("the relay was closed before it was confirmed")
             )
 
 

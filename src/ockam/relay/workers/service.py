@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ockam.core.access_control import ALLOW_ALL, AccessControl, AllowOnwardAddresses
 from ockam.core.address import Address
-from ockam.core.flow_control import FlowControlId
 from ockam.core.message import LocalMessage, Routed, encode_body
 from ockam.relay.messages import EPHEMERAL, InvalidRelayName, check_name
 from ockam.relay.workers.relay import Relay
@@ -18,6 +17,7 @@ from ockam.runtime.lifecycle import DEFAULT_PRIORITY
 from ockam.runtime.worker import Worker
 
 if TYPE_CHECKING:
+    from ockam.core.flow_control import FlowControlId
     from ockam.runtime.router import Runtime
 
 __all__ = ["AuthorizeRelay", "RelayService", "RelayServiceOptions", "start_relay_service"]
@@ -115,9 +115,7 @@ class RelayService(Worker[str]):
         forward_route = back.without_recipient() if len(back) > 1 else back
         outgoing = AllowOnwardAddresses(back.next) if len(back) > 1 else ALLOW_ALL
         relay = Relay(forward_route)
-        start_worker(
-            runtime, address, relay, self._options.relays_incoming, outgoing, (), None, DEFAULT_PRIORITY
-        )
+        start_worker(runtime, address, relay, self._options.relays_incoming, outgoing, (), None, DEFAULT_PRIORITY)
         self._relays[address] = relay
         for flow_control_id in self._options.relays_consumer_of:
             runtime.flow_controls.add_consumer(address, flow_control_id)

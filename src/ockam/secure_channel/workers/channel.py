@@ -4,31 +4,27 @@
     decryptor_internal   where decrypted messages come from: a producer in flow control
     encryptor            plaintext in; this is "the channel" in a route
 
-The workers are plain functions on the path of every message (see "Performance" in ARCHITECTURE.md): where the remote route
-begins with a connection of this node, a message is encrypted inside the frame that goes to the socket.
+The workers are plain functions on the path of every message (see "Performance" in ARCHITECTURE.md): where the remote
+route begins with a connection of this node, a message is encrypted inside the frame that goes to the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from ockam.core.access_control import DENY_ALL
-from ockam.core.address import Address
 from ockam.core.flow_control import FlowControlId, FlowControlOutgoing
 from ockam.core.message import SECURE_CHANNEL_IDENTIFIER, LocalMessage, secure_channel_info
 from ockam.core.route import EMPTY_ROUTE, Route, RouteLike
 from ockam.core.route import route as make_route
 from ockam.errors import OckamError
-from ockam.identity.identifier import Identifier
 from ockam.runtime.errors import UnknownAddress
 from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
 from ockam.secure_channel.decryptor import Decryptor
 from ockam.secure_channel.encryptor import FRAME_OVERHEAD, IN_PLACE_FROM, NONCE_SIZE, Encryptor
 from ockam.secure_channel.errors import NonceOverflow
-from ockam.secure_channel.handshake import TransportKeys
 from ockam.secure_channel.messages import (
     PAYLOAD_TAIL,
     Close,
@@ -41,8 +37,13 @@ from ockam.secure_channel.noise import AES256_GCM_SHA256, Role, Suite
 from ockam.secure_channel.workers.peer import receive_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ockam.core.address import Address
+    from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
     from ockam.runtime.router import Runtime
+    from ockam.secure_channel.handshake import TransportKeys
     from ockam.secure_channel.workers.registry import SecureChannelRegistry
 
 __all__ = ["SecureChannel", "SecureChannelEnd"]
@@ -167,9 +168,7 @@ class SecureChannelEnd:
             if nonce > self._last_nonce and self.role is Role.RESPONDER:
                 self._follow(nonce, message.return_route)
             onward_route, return_route, payload = content
-            return self.runtime.deliver(
-                self._internal, LocalMessage(onward_route, return_route, payload, self._info)
-            )
+            return self.runtime.deliver(self._internal, LocalMessage(onward_route, return_route, payload, self._info))
         if isinstance(content, RefreshCredentials):
             # One at a time, and only the latest that came meanwhile: a peer cannot pile up work.
             self._waiting_refresh = content
@@ -341,14 +340,14 @@ class SecureChannel:
             sink = next_hop.frame_sink if next_hop is not None else None
             onward_route, payload = message.onward_route.tail(), message.payload
             if sink is None:
-                sealed = encryptor.seal(encode_payload(onward_route, message.return_route, payload))  
+                sealed = encryptor.seal(encode_payload(onward_route, message.return_route, payload))
                 return self._runtime.forward(self._mailbox, LocalMessage(self._remote_route, EMPTY_ROUTE, sealed))
             routes = self._frame_routes
             if routes is None:
                 routes = self._frame_routes = sink.frame_routes(self._onward_after_first, EMPTY_ROUTE)
             size = len(payload)
             if size < IN_PLACE_FROM:
-                sealed = encryptor.seal(encode_payload(onward_route, message.return_route, payload))  
+                sealed = encryptor.seal(encode_payload(onward_route, message.return_route, payload))
                 return sink.send_frame(b"".join((sink.frame_head(routes, len(sealed)), sealed, sink.frame_tail)))
             inner = payload_head(onward_route, message.return_route, size)
             sealed_size = len(inner) + size + len(PAYLOAD_TAIL) + FRAME_OVERHEAD

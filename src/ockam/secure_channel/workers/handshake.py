@@ -1,24 +1,19 @@
 """The handshake worker: runs the pure handshake over a decryptor's address, and turns it into a channel.
 
-Messages are taken one at a time. While one is being verified further ones wait; those that come right behind message 3 are
-ciphertext already, and go to the decryptor that it starts. Nothing is ever said to the peer about a failure.
+Messages are taken one at a time. While one is being verified further ones wait; those that come right behind message 3
+are ciphertext already, and go to the decryptor that it starts. Nothing is ever said to the peer about a failure.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ockam.core.flow_control import FlowControlId
 from ockam.core.message import LocalMessage
 from ockam.core.route import Route
 from ockam.errors import OckamError, Origin, PeerError, TimedOut
-from ockam.identity.credential import CredentialAndPurposeKey
-from ockam.identity.identifier import Identifier
-from ockam.runtime.mailbox import Busy, Mailbox
 from ockam.secure_channel.handshake import (
     Accept,
     Completed,
@@ -36,7 +31,13 @@ from ockam.secure_channel.workers.channel import SecureChannel, SecureChannelEnd
 from ockam.secure_channel.workers.peer import verify_peer
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from ockam.core.flow_control import FlowControlId
+    from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
+    from ockam.runtime.mailbox import Busy, Mailbox
     from ockam.runtime.router import Runtime
     from ockam.secure_channel.handshake import Action, TransportKeys
     from ockam.secure_channel.trust_policy import TrustPolicy
@@ -245,8 +246,8 @@ class HandshakeWorker:
         if not self.completed.done():
             self.completed.set_exception(
                 TimedOut(
-                    "timeout: the secure channel was not established in time. Nobody may listen there, or the other side"
-                    " may have refused without a word",
+                    "timeout: the secure channel was not established in time. Nobody may listen there, or the"
+                    " other side may have refused without a word",
                     origin=Origin.NODE,
                 )
             )

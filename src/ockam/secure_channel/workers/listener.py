@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ockam.core.address import Address
-from ockam.core.message import LocalMessage
 from ockam.core.route import Route
 from ockam.errors import OckamError
-from ockam.identity.identifier import Identifier
 from ockam.runtime.mailbox import Busy, Mailbox
 from ockam.secure_channel.noise import Role
 from ockam.secure_channel.options import SecureChannelListenerOptions, credential_of
 from ockam.secure_channel.workers.handshake import ChannelServices, HandshakeWorker, Terms
+
+if TYPE_CHECKING:
+    from ockam.core.address import Address
+    from ockam.core.message import LocalMessage
+    from ockam.identity.identifier import Identifier
 
 __all__ = ["SecureChannelListener"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ockam.identity.credential import CredentialAndPurposeKey
-from ockam.identity.identifier import Identifier
 from ockam.secure_channel.identity_payload import IdentityAndCredentials
 
 if TYPE_CHECKING:
     from ockam.identity.change_history import Identity
+    from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
     from ockam.identity.purpose_key import SecureChannelPurposeKey
 

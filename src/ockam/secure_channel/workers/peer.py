@@ -1,19 +1,17 @@
 """Who is at the other end: the checks that every peer has to pass before a channel exists.
 
-The order is the reference's (its numbers are those of docs/secure-channels.md "Verification"), except that nothing of an
-unverified peer is stored: the reference keeps the change history of a peer that fails a later check.
+The order is the reference's (its numbers are those of docs/secure-channels.md "Verification"), except that nothing of
+an unverified peer is stored: the reference keeps the change history of a peer that fails a later check.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ockam.errors import OckamError
 from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare
-from ockam.identity.credential import CredentialAndPurposeKey
 from ockam.identity.errors import ConsistencyError
 from ockam.identity.identifier import Identifier
 from ockam.identity.verification import verify_change_history, verify_purpose_key_attestation
@@ -21,6 +19,9 @@ from ockam.secure_channel.errors import SecureChannelTrustCheckFailed
 from ockam.secure_channel.identity_payload import IdentityAndCredentials, check_attested_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ockam.identity.credential import CredentialAndPurposeKey
     from ockam.identity.identities import Identities
     from ockam.secure_channel.trust_policy import TrustPolicy
     from ockam.vault.keys import X25519PublicKey

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ockam.core.address import Address
-from ockam.identity.identifier import Identifier
 from ockam.secure_channel.errors import DuplicateSecureChannel
 
 if TYPE_CHECKING:
+    from ockam.core.address import Address
+    from ockam.identity.identifier import Identifier
     from ockam.secure_channel.workers.channel import SecureChannel
 
 __all__ = ["SecureChannelRegistry"]

@@ -51,7 +51,7 @@ MIGRATION: Final = Migration(
         )""",
         "CREATE INDEX enrollee_order ON enrollee (created_at, id)",
         "CREATE INDEX enrollee_owner ON enrollee (added_by, created_at, id)",
-        "CREATE INDEX enrollee_pending ON enrollee (added_by) WHERE state = 0",
+        "CREATE INDEX enrollee_pending ON enrollee (added_by, expires_at) WHERE state = 0",
         "CREATE INDEX enrollee_name ON enrollee (pet_name)",
         "CREATE INDEX enrollee_expiry ON enrollee (expires_at) WHERE state = 0",
         "CREATE INDEX enrollee_ended ON enrollee (ended_at) WHERE ended_at IS NOT NULL",

@@ -9,19 +9,17 @@ it returned is on the disk. Deleted and replaced values are overwritten (secure_
 from __future__ import annotations
 
 import os
-import sqlite3
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ockam.encoding.cbor import Decoder
 from ockam.enrollment.api_messages import EnrolleeRecord, read_attributes
 from ockam.enrollment.attributes import encode_attributes, sorted_attributes
-from ockam.enrollment.errors import AmbiguousIdentifier, QuotaPassed, RecordConflict, RecordNotFound
+from ockam.enrollment.errors import QuotaPassed, RecordConflict
 from ockam.enrollment.pending import (
     PAGE_SIZE,
     EventKind,
     State,
     pending_expiry,
-    short_form,
     state_after_delete,
     state_after_reject,
 )
@@ -36,11 +34,13 @@ from ockam.enrollment.repository import (
     StoredEnrollee,
 )
 from ockam.identity.identifier import Identifier
+from ockam.storage.sqlite import enrollment_rows as rows
 from ockam.storage.sqlite import enrollment_upkeep as upkeep
 from ockam.storage.sqlite.enrollment_events import add_event, detail
 from ockam.storage.sqlite.sealed_column import SealedColumn
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
 
     from ockam.enrollment.api_messages import ApprovalEntry, ListQuery, PatchRequest
@@ -49,13 +49,6 @@ if TYPE_CHECKING:
     from ockam.storage.database import Database
 
 __all__ = ["SqliteEnrollmentRepository"]
-
-_RECORD: Final = "id, pet_name, state, added_by, created_at, expires_at, enrolled_at, identifier, attributes"
-_STILL_PENDING: Final = "state = 0 AND (expires_at IS NULL OR expires_at > :now)"
-
-
-class _LostRace(Exception):
-    """Rolls back the job: something changed since the checks."""
 
 
 class SqliteEnrollmentRepository:
@@ -75,13 +68,13 @@ class SqliteEnrollmentRepository:
 
     async def bundles_of_request(self, owner: Identifier, request_id: bytes) -> tuple[bytes, ...] | None:
         """Return the signed bundles made for this request before, None if it is new."""
-        return await self._database.read(lambda connection: _bundles_of_request(connection, owner, request_id))
+        return await self._database.read(lambda connection: rows.bundles_of_request(connection, owner, request_id))
 
     async def add_bundles(
         self, bundles: Sequence[IssuedBundle], owner: Identifier, request_id: bytes | None, quota: int | None, now: int
     ) -> tuple[bytes, ...]:
         """Store bundles and return the signed ones to hand out; raise `QuotaPassed`."""
-        rows = [
+        stored = [
             (
                 bundle.bundle_id,
                 owner.value,
@@ -98,17 +91,17 @@ class SqliteEnrollmentRepository:
         ]
 
         def store(connection: sqlite3.Connection) -> tuple[bytes, ...]:
-            earlier = None if request_id is None else _bundles_of_request(connection, owner, request_id)
+            earlier = None if request_id is None else rows.bundles_of_request(connection, owner, request_id)
             if earlier is not None:
                 return earlier
             if quota is not None:
                 unused = "SELECT count(*) FROM enrollment_bundle WHERE owner = ? AND used = 0 AND expires_at > ?"
-                if _count(connection, unused, (owner.value, now)) + len(rows) > quota:
+                if rows.count(connection, unused, (owner.value, now)) + len(stored) > quota:
                     raise QuotaPassed
             connection.executemany(
                 """INSERT INTO enrollment_bundle (bundle_id, owner, request_id, position, signed, bundle_hash,
                     created_at, expires_at, history_changes, secrets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                rows,
+                stored,
             )
             for bundle in bundles:
                 add_event(connection, now, EventKind.BUNDLE_ISSUED, None, owner, bundle.bundle_hash)
@@ -129,10 +122,10 @@ class SqliteEnrollmentRepository:
         """Add pending records, all or none; raise `RecordConflict` or `QuotaPassed`."""
 
         def store(connection: sqlite3.Connection) -> tuple[EnrolleeRecord, ...]:
-            records = [_approve(connection, entry, added_by, default_seconds, now) for entry in entries]
+            records = [rows.approve_entry(connection, entry, added_by, default_seconds, now) for entry in entries]
             if quota is not None:
-                pending = f"SELECT count(*) FROM enrollee WHERE added_by = :owner AND {_STILL_PENDING}"
-                if _count(connection, pending, {"owner": added_by.value, "now": now}) > quota:
+                pending = f"SELECT count(*) FROM enrollee WHERE added_by = :owner AND {rows.STILL_PENDING}"
+                if rows.count(connection, pending, {"owner": added_by.value, "now": now}) > quota:
                     raise QuotaPassed
             return tuple(records)
 
@@ -140,7 +133,7 @@ class SqliteEnrollmentRepository:
 
     async def find(self, prefix: IdentifierPrefix, viewer: Identifier | None, now: int) -> EnrolleeRecord:
         """Return the one record with this prefix; raise `RecordNotFound` or `AmbiguousIdentifier`."""
-        return await self._database.read(lambda connection: _find(connection, prefix, viewer).as_of(now))
+        return await self._database.read(lambda connection: rows.find_record(connection, prefix, viewer).as_of(now))
 
     async def list(self, query: ListQuery, viewer: Identifier | None, now: int) -> tuple[EnrolleeRecord, ...]:
         """Return one page of records, oldest first."""
@@ -156,18 +149,18 @@ class SqliteEnrollmentRepository:
             case None:
                 pass
             case State.PENDING:
-                conditions.append(f"({_STILL_PENDING})")
+                conditions.append(f"({rows.STILL_PENDING})")
             case State.EXPIRED:
                 conditions.append("(state = 2 OR (state = 0 AND expires_at <= :now))")
             case state:
                 conditions.append("state = :state")
                 values["state"] = int(state)
         statement = (
-            f"SELECT {_RECORD} FROM enrollee WHERE {' AND '.join(conditions)}"
+            f"SELECT {rows.RECORD} FROM enrollee WHERE {' AND '.join(conditions)}"
             " ORDER BY created_at, id LIMIT :size OFFSET :offset"
         )
         return await self._database.read(
-            lambda connection: tuple(_record(row).as_of(now) for row in connection.execute(statement, values))
+            lambda connection: tuple(rows.record_of(row).as_of(now) for row in connection.execute(statement, values))
         )
 
     async def update(
@@ -176,7 +169,7 @@ class SqliteEnrollmentRepository:
         """Extend or relabel a pending record; raise as `find`, and `RecordConflict`."""
 
         def store(connection: sqlite3.Connection) -> EnrolleeRecord:
-            record = _find(connection, prefix, viewer).as_of(now)
+            record = rows.find_record(connection, prefix, viewer).as_of(now)
             if record.state is not State.PENDING:
                 raise RecordConflict(f"the enrollee is {record.state.name.lower()}, not pending")
             expires_at, attributes = record.expires_at, record.attributes
@@ -188,7 +181,7 @@ class SqliteEnrollmentRepository:
                 "UPDATE enrollee SET expires_at = ?, attributes = ? WHERE id = ?",
                 (expires_at, encode_attributes(attributes), record.id),
             )
-            updated = _record(_row_of(connection, record.id))
+            updated = rows.record_of(rows.row_of(connection, record.id))
             add_event(connection, now, EventKind.APPROVED, record.id, actor, detail(updated.encode()))
             return updated
 
@@ -200,7 +193,7 @@ class SqliteEnrollmentRepository:
         """Cancel a pending record or revoke an enrolled one; raise as `find`, and `RecordConflict`."""
 
         def store(connection: sqlite3.Connection) -> EnrolleeRecord:
-            record = _find(connection, prefix, viewer).as_of(now)
+            record = rows.find_record(connection, prefix, viewer).as_of(now)
             state = state_after_delete(record.state)
             if state is record.state:
                 return record
@@ -208,7 +201,9 @@ class SqliteEnrollmentRepository:
                 upkeep.cancel(connection, record.id, actor, now)
             else:
                 upkeep.revoke(connection, record.id, actor, now)
-            return _record(_row_of(connection, record.id))
+                if record.identifier is not None:  # it may have been an enroller, by its credential
+                    upkeep.remove_enroller(connection, record.identifier, actor, now)
+            return rows.record_of(rows.row_of(connection, record.id))
 
         return await self._database.run(store)
 
@@ -228,12 +223,12 @@ class SqliteEnrollmentRepository:
             ).fetchone()
             if answer is not None or bundle is None:
                 return answer, bundle, None
-            return answer, bundle, _row_of(connection, enrollment_identifier, f"{_RECORD}, eik")
+            return answer, bundle, rows.row_of(connection, enrollment_identifier, f"{rows.RECORD}, eik")
 
         answer, bundle, enrollee = await self._database.read(read)
         return MessageLookup(
             None if bundle is None else self._stored_bundle(bundle),
-            None if enrollee is None else StoredEnrollee(_record(enrollee[:-1]), enrollee[-1]),
+            None if enrollee is None else StoredEnrollee(rows.record_of(enrollee[:-1]), enrollee[-1]),
             None if answer is None else answer[0],
         )
 
@@ -251,8 +246,8 @@ class SqliteEnrollmentRepository:
     async def enroll(self, enrollment: Enrollment, now: int) -> EnrollmentOutcome:
         """Check 8, in one transaction."""
         try:
-            await self._database.run(lambda connection: _enroll(connection, enrollment, now))
-        except _LostRace:
+            await self._database.run(lambda connection: rows.enroll_row(connection, enrollment, now))
+        except rows.LostRace:
             return EnrollmentOutcome.LOST_RACE
         return EnrollmentOutcome.ENROLLED
 
@@ -268,7 +263,7 @@ class SqliteEnrollmentRepository:
             if stored is not None:
                 return bytes(stored[0])
             row = connection.execute(
-                f"SELECT rejects FROM enrollee WHERE id = :id AND {_STILL_PENDING}",
+                f"SELECT rejects FROM enrollee WHERE id = :id AND {rows.STILL_PENDING}",
                 {"id": enrollment_identifier, "now": now},
             ).fetchone()
             if row is None:
@@ -341,7 +336,7 @@ class SqliteEnrollmentRepository:
 
     async def events(self, after: int, count: int) -> tuple[EnrollmentEvent, ...]:
         """Return up to `count` audit events with a number above `after`, in order."""
-        rows = await self._database.read(
+        found = await self._database.read(
             lambda connection: connection.execute(
                 """SELECT number, time, kind, enrollee, actor, detail_hash FROM enrollment_event
                     WHERE number > ? ORDER BY number LIMIT ?""",
@@ -350,7 +345,7 @@ class SqliteEnrollmentRepository:
         )
         return tuple(
             EnrollmentEvent(number, time, kind, enrollee, None if actor is None else Identifier(actor), hashed)
-            for number, time, kind, enrollee, actor, hashed in rows
+            for number, time, kind, enrollee, actor, hashed in found
         )
 
     def _stored_bundle(self, row: tuple[Any, ...]) -> StoredBundle:
@@ -366,130 +361,3 @@ class SqliteEnrollmentRepository:
             None if secrets is None else secrets[:32],
             None if secrets is None else secrets[32:],
         )
-
-
-def _enroll(connection: sqlite3.Connection, enrollment: Enrollment, now: int) -> None:
-    used = connection.execute(
-        "UPDATE enrollment_bundle SET used = 1, secrets = NULL WHERE bundle_id = ? AND used = 0 AND expires_at > ?",
-        (enrollment.bundle_id, now),
-    )
-    if used.rowcount != 1:
-        raise _LostRace
-    attributes = encode_attributes(sorted_attributes(enrollment.attributes))
-    try:
-        enrolled = connection.execute(
-            f"""UPDATE enrollee SET state = 1, eik = NULL, enrolled_at = :now, identifier = :identifier,
-                relay_name = :relay_name, member_attributes = :attributes, change_history = :history
-                WHERE id = :id AND {_STILL_PENDING}""",
-            {
-                "id": enrollment.enrollment_identifier,
-                "identifier": enrollment.identifier.value,
-                "relay_name": enrollment.relay_name,
-                "attributes": attributes,
-                "history": enrollment.history,
-                "now": now,
-            },
-        )
-        if enrolled.rowcount != 1:
-            raise _LostRace
-        connection.execute(
-            "INSERT INTO enrollment_answer VALUES (?, ?, ?, 1, ?)",
-            (enrollment.message_id, enrollment.enrollment_identifier, enrollment.answer, now),
-        )
-    except sqlite3.IntegrityError:
-        # The identity was enrolled under another record in between, or this message was rejected.
-        raise _LostRace from None
-    hashed = detail(enrollment.message_id, enrollment.identifier.value, attributes)
-    add_event(connection, now, EventKind.ENROLLED, enrollment.enrollment_identifier, None, hashed)
-
-
-def _approve(
-    connection: sqlite3.Connection, entry: ApprovalEntry, added_by: Identifier, default_seconds: int, now: int
-) -> EnrolleeRecord:
-    identifier = entry.enrollment_identifier
-    row = _row_of(connection, identifier, f"{_RECORD}, entry_hash")
-    if row is not None:
-        record = _record(row[:-1]).as_of(now)
-        same_enroller = record.added_by == added_by
-        if same_enroller and record.state is State.EXPIRED:
-            # Approving again what has expired starts it anew; the row gets its event first, if it had none.
-            upkeep.expire(connection, identifier, now)
-            connection.execute("DELETE FROM enrollee WHERE id = ?", (identifier,))
-        elif same_enroller and row[-1] == entry.digest:
-            return record
-        else:
-            raise RecordConflict(f"{short_form(identifier)} is there already with other fields or by another enroller")
-    attributes = sorted_attributes(entry.attributes)
-    record = EnrolleeRecord(
-        identifier,
-        entry.pet_name,
-        State.PENDING,
-        added_by,
-        now,
-        pending_expiry(now, entry.expires_in_seconds, default_seconds),
-        None,
-        None,
-        attributes,
-    )
-    connection.execute(
-        """INSERT INTO enrollee (id, eik, pet_name, state, added_by, created_at, expires_at, attributes, entry_hash)
-            VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)""",
-        (
-            identifier,
-            entry.eik,
-            entry.pet_name,
-            added_by.value,
-            now,
-            record.expires_at,
-            encode_attributes(attributes),
-            entry.digest,
-        ),
-    )
-    add_event(connection, now, EventKind.APPROVED, identifier, added_by, detail(record.encode()))
-    return record
-
-
-def _find(connection: sqlite3.Connection, prefix: IdentifierPrefix, viewer: Identifier | None) -> EnrolleeRecord:
-    rows = connection.execute(
-        f"""SELECT {_RECORD} FROM enrollee WHERE id BETWEEN :low AND :high
-            AND (:viewer IS NULL OR added_by = :viewer) LIMIT 2""",
-        {"low": prefix.low, "high": prefix.high, "viewer": None if viewer is None else viewer.value},
-    ).fetchall()
-    if not rows:
-        raise RecordNotFound
-    if len(rows) > 1:
-        raise AmbiguousIdentifier
-    return _record(rows[0])
-
-
-def _row_of(connection: sqlite3.Connection, identifier: bytes, columns: str = _RECORD) -> Any:  # noqa: ANN401 - rows have no type
-    return connection.execute(f"SELECT {columns} FROM enrollee WHERE id = ?", (identifier,)).fetchone()
-
-
-def _record(row: tuple[Any, ...]) -> EnrolleeRecord:
-    identifier, name, state, added_by, created_at, expires_at, enrolled_at, identity, attributes = row
-    return EnrolleeRecord(
-        identifier,
-        name,
-        State(state),
-        Identifier(added_by),
-        created_at,
-        expires_at,
-        enrolled_at,
-        None if identity is None else Identifier(identity),
-        read_attributes(Decoder(attributes)),
-    )
-
-
-def _bundles_of_request(
-    connection: sqlite3.Connection, owner: Identifier, request_id: bytes
-) -> tuple[bytes, ...] | None:
-    rows = connection.execute(
-        "SELECT signed FROM enrollment_bundle WHERE owner = ? AND request_id = ? ORDER BY position",
-        (owner.value, request_id),
-    ).fetchall()
-    return tuple(row[0] for row in rows) or None
-
-
-def _count(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...] | dict[str, Any]) -> int:
-    return int(connection.execute(statement, values).fetchone()[0])

@@ -3,8 +3,8 @@
     socket --recv_into--> buffer --split--> frames --deliver--> first hop of the onward route
     message for the sender --encode--> queue --one send per batch--> socket
 
-Raw sockets and `add_reader` rather than asyncio transports: the same speed on asyncio and uvloop, one copy less, and we learn
-when the kernel has taken a buffer.
+Raw sockets and `add_reader` rather than asyncio transports: the same speed on asyncio and uvloop, one copy less, and we
+learn when the kernel has taken a buffer.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ockam.core.access_control import DENY_ALL
-from ockam.core.address import Address
 from ockam.core.flow_control import FlowControlId, FlowControlOutgoing
 from ockam.core.message import LocalMessage, Payload
-from ockam.core.route import Route
 from ockam.errors import OckamError
 from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
 from ockam.transport.framing import (
@@ -35,6 +32,10 @@ from ockam.transport.framing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ockam.core.address import Address
+    from ockam.core.route import Route
     from ockam.runtime.router import Runtime
 
 __all__ = ["Mode", "TcpConnection"]

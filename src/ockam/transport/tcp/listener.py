@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ockam.core.access_control import DENY_ALL
-from ockam.core.address import Address
 from ockam.runtime.mailbox import Mailbox
 from ockam.transport.host_port import HostPort
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ockam.core.address import Address
     from ockam.runtime.router import Runtime
 
 __all__ = ["TcpListener"]
@@ -46,7 +47,9 @@ class TcpListener:
         self.socket_address = str(HostPort(host, port))
         self.port: int = port
         self.flow_control_id = runtime.random_flow_control_id()
-        mailbox = Mailbox(runtime.random_address(), lambda _message, _source: None, incoming=DENY_ALL, outgoing=DENY_ALL)
+        mailbox = Mailbox(
+            runtime.random_address(), lambda _message, _source: None, incoming=DENY_ALL, outgoing=DENY_ALL
+        )
         self._address = mailbox.address
         runtime.add_worker([mailbox], priority=LISTENER_PRIORITY, on_stop=self._stop)
         runtime.flow_controls.add_spawner(self.address, self.flow_control_id)

@@ -8,8 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from ockam.core.address import Address, TransportType
-from ockam.core.flow_control import FlowControlId
-from ockam.core.route import RouteLike, Route
+from ockam.core.route import Route, RouteLike
 from ockam.core.route import route as make_route
 from ockam.errors import Kind, Misuse, NotFound, Origin
 from ockam.transport.errors import BindFailed, ConnectionTimedOut, InvalidSocketAddress, PeerNotFound, TransportFailed
@@ -18,6 +17,7 @@ from ockam.transport.tcp.connection import Mode, TcpConnection
 from ockam.transport.tcp.listener import TcpListener
 
 if TYPE_CHECKING:
+    from ockam.core.flow_control import FlowControlId
     from ockam.runtime.router import Runtime
 
 __all__ = ["TcpTransport"]
@@ -51,7 +51,7 @@ class TcpTransport:
         """
         where = HostPort.parse(address)
         if not where.is_ip:
-            raise InvalidSocketAddress(f"{address!r}: to listen, write an IP address and a port, such as 127.0.0.1:4000")
+            raise InvalidSocketAddress(f"{address!r}: to listen, write an IP address and a port: 127.0.0.1:4000")
         sock = socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -182,9 +182,7 @@ class TcpTransport:
         except OSError as error:  # the peer is gone already
             log.info("a connection from %s ended at once: %s", peer, error)
 
-    def _open(
-        self, sock: socket.socket, peer: str, mode: Mode, spawner: FlowControlId | None
-    ) -> TcpConnection:
+    def _open(self, sock: socket.socket, peer: str, mode: Mode, spawner: FlowControlId | None) -> TcpConnection:
         connection = TcpConnection(self._runtime, sock, peer, mode, spawner, self._closed)
         self._connections[connection.address] = connection
         try:

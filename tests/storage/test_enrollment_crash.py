@@ -1,0 +1,44 @@
+"""Kill -9 at any instant: no accepted device is lost, no bundle is used twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ockam.storage.database import Database
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("accepted_before", [1, 9, 40])
+def test_kill(tmp_path: Path, accepted_before: int) -> None:
+    path = tmp_path / "db"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.storage.enroll_until_killed", str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        lines = [child.stdout.readline() for _ in range(accepted_before)]
+        child.kill()
+        lines += child.stdout.readlines()
+    child.wait()
+    reported = dict(line.split() for line in lines if line.endswith("\n"))
+    assert len(reported) >= accepted_before
+    with Database(path) as database:
+        answers, used, enrolled, events = database.read_blocking(
+            lambda connection: (
+                connection.execute("SELECT hex(message_id), hex(answer) FROM enrollment_answer").fetchall(),
+                connection.execute("SELECT count(*) FROM enrollment_bundle WHERE used = 1").fetchone()[0],
+                connection.execute("SELECT count(*) FROM enrollee WHERE state = 1 AND eik IS NULL").fetchone()[0],
+                connection.execute("SELECT count(*) FROM enrollment_event WHERE kind = 3").fetchone()[0],
+            )
+        )
+    stored = {message_id.lower(): answer.lower() for message_id, answer in answers}
+    assert reported.items() <= stored.items()
+    # Each committed whole: an answer, a used bundle, an enrolled record and an event, or none of them.
+    assert len(stored) == used == enrolled == events
