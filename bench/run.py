@@ -33,6 +33,7 @@ UNITS = {
     "one_way_32768": "messages/s",
     "enrollments": "enrollments/s",
     "import_ockam": "ms",
+    "import_node": "ms",
     "ockam_help": "ms",
 }
 COMPARED = (*sides.CHANNEL_CELLS, *sides.NO_SPIN_CELLS)

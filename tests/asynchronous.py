@@ -11,7 +11,7 @@ __all__ = ["asynchronous", "settle"]
 
 P = ParamSpec("P")
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 10.0
 """No test takes so long; one that waits for something that never comes ends then."""
 
 

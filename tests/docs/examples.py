@@ -1,15 +1,15 @@
-"""Recomputes, by the code, every named example of the pages in docs/. Secrets are one byte repeated, so that anybody can.
+"""Recomputes, by the code, every named example of the pages in docs/.
 
-`EXAMPLES` maps the name of a fenced block to the function that makes its bytes (`hex` blocks) or its text (`text` blocks).
+`EXAMPLES` maps the name of a fenced block to what makes its bytes (`hex` blocks) or text (`text` blocks). Secrets are
+one byte repeated, so that anybody can make them again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import cache
 from itertools import count
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ockam.core import Address, Route, route
 from ockam.core.flow_control import FlowControlId
@@ -32,11 +32,7 @@ from ockam.enrollment.service import (
     ServiceSettings,
     VerifiedDevice,
 )
-from ockam.identity.change_history import Identity
-from ockam.identity.credential import CredentialAndPurposeKey
 from ockam.identity.identities import Identities
-from ockam.identity.identifier import Identifier
-from ockam.identity.purpose_key import CredentialPurposeKey, SecureChannelPurposeKey
 from ockam.multiaddr import MultiAddr
 from ockam.relay.messages import EPHEMERAL, STATIC_FORWARDING_SERVICE
 from ockam.secure_channel.encryptor import Encryptor
@@ -56,9 +52,17 @@ from ockam.secure_channel.messages import Close, Payload
 from ockam.storage.memory import create_memory_repositories
 from ockam.testing import FixedClock
 from ockam.transport.framing import encode_frame
-from ockam.vault.interfaces import Vault
 from ockam.vault.software import create_software_vault
 from ockam.vault.software.secure_channel import SoftwareDiffieHellmanKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ockam.identity.change_history import Identity
+    from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.identifier import Identifier
+    from ockam.identity.purpose_key import CredentialPurposeKey, SecureChannelPurposeKey
+    from ockam.vault.interfaces import Vault
 
 NOW: Final = 1_700_000_000
 HELLO: Final = "Hello Ockam!"
@@ -273,7 +277,9 @@ async def _enroll(service: EnrollmentService, device: Party, enroller: Identifie
         signed_prekey=issued.signed_prekey,
         one_time_prekey=issued.one_time_prekey,
     )
-    verified = service.check(received, MessageLookup(row, StoredEnrollee(record(enroller), offered.offer.eik), None), NOW)
+    verified = service.check(
+        received, MessageLookup(row, StoredEnrollee(record(enroller), offered.offer.eik), None), NOW
+    )
     assert isinstance(verified, VerifiedDevice)
     member = await issue_member_credential(
         service.keys, verified.identity, service.attributes(verified), service.settings.credential_ttl, NOW
@@ -357,7 +363,6 @@ EXAMPLES: Final[dict[str, Callable[[], bytes | str]]] = {
     "change_history": lambda: alice().identity.export(),
     "rotated_history": lambda: rotated().export(),
     "attestation": lambda: alice().static.attestation.encode(),
-    "bob_history": lambda: bob().identity.export(),
     "credential": lambda: credential().encode(),
     # docs/secure-channels.md
     "handshake_payload": lambda: handshake_payload(bob()),

@@ -156,6 +156,7 @@ async def test_questions_and_answers() -> None:
         await app.start_worker("echo", Echo())
         await app.start_worker("uppercase", Uppercase())
         await app.start_worker("hop", Hop())
+        await settle()
         start = app.runtime.statistics()
         assert await app.send_and_receive("echoer", "Hello Ockam!", reply=str) == "Hello Ockam!"
         assert await app.send_and_receive("echo", b"\x00\xff") == b"\x00\xff"
@@ -344,8 +345,8 @@ def test_an_outgoing_control_lets_pass_or_drops_and_the_sender_hears_nothing(
             await app.start_worker("w", worker)
             sender = app.new_detached("sender", outgoing=control)
             await sender.send("w", b"1")
-            control.answer = False
             await settle()
+            control.answer = False
             await sender.send("w", b"2")
             await settle()
             control.answer = ValueError("broken")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ockam.cli.failures import Conflict
 
@@ -11,10 +11,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from ockam.enrollment.repository import EnrollmentRepository
     from ockam.identity.repository import Repositories
     from ockam.storage.home import Home
 
-__all__ = ["read_only_home", "read_only_repositories"]
+__all__ = ["read_only_enrollments", "read_only_home", "read_only_repositories", "require_node"]
+
+# Whoever only looks at records needs no key: what is sealed, the private prekeys, is not among what is shown.
+_NO_KEY: Final = bytes(32)
+
+
+def require_node(path: Path) -> None:
+    """Go on only if there is a node whose home is `path`.
+
+    Raises:
+        Conflict: there is none.
+    """
+    from ockam.storage.home import DATABASE_NAME
+
+    if not (path / DATABASE_NAME).exists():
+        raise Conflict(
+            f"There is no node {path.name} in {path.parents[1]}.",
+            "Make it first, or choose another home with --home or OCKAM_HOME.",
+        )
 
 
 @asynccontextmanager
@@ -24,13 +43,9 @@ async def read_only_home(path: Path) -> AsyncIterator[Home]:
     Raises:
         Conflict: there is no such node.
     """
-    from ockam.storage.home import DATABASE_NAME, Home
+    from ockam.storage.home import Home
 
-    if not (path / DATABASE_NAME).exists():
-        raise Conflict(
-            f"There is no node {path.name} in {path.parents[1]}.",
-            "Make it first, or choose another home with --home or OCKAM_HOME.",
-        )
+    require_node(path)
     home = Home.open_read_only(path)
     try:
         yield home
@@ -46,3 +61,27 @@ async def read_only_repositories(path: Path) -> AsyncIterator[Repositories]:
 
     async with read_only_home(path) as home:
         yield create_sqlite_repositories(home.database, SoftwareVerifyingVault())
+
+
+@asynccontextmanager
+async def read_only_enrollments(path: Path, database: Path | None) -> AsyncIterator[EnrollmentRepository]:
+    """Open the tables of an enrollment service in the same way.
+
+    Args:
+        path: the home of its node.
+        database: the file of its tables, if it is not in the home.
+    """
+    from ockam.storage.database import Database
+    from ockam.storage.sqlite.enrollment import SqliteEnrollmentRepository
+
+    if database is None:
+        async with read_only_home(path) as home:
+            yield SqliteEnrollmentRepository(home.database, _NO_KEY)
+        return
+    if not database.exists():
+        raise Conflict(f"There is no database {database}.")
+    tables = Database(database, read_only=True)
+    try:
+        yield SqliteEnrollmentRepository(tables, _NO_KEY)
+    finally:
+        tables.close()

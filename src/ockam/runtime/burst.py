@@ -67,7 +67,7 @@ class _Driver:
         self._taken: tuple[Coroutine[Any, Any, None], Any] | None = None
         self._wake: asyncio.Future[None] = self._loop.create_future()
         self._is_closing = False
-        self.task = runtime.new_task(self._drive(), context=self._context)
+        self.task = runtime.new_task(self._drive(), context=self._context, is_idle=True)
         self.task.add_done_callback(self._ended)
 
     @property

@@ -193,8 +193,7 @@ class Context:
             consumers = runtime.flow_controls.consumers(producer.flow_control_id)
             consumers.add(address)
         try:
-            runtime.forward(mailbox, LocalMessage(route, mailbox.route, encode_body(body)))
-            runtime.flush()
+            runtime.forward_now(mailbox, LocalMessage(route, mailbox.route, encode_body(body)))
             if timeout is not None:
                 runtime.deadlines.add(address, timeout, lambda: _expire(answer, timeout))
             return await answer

@@ -72,6 +72,7 @@ class Runtime:
         self._in_batch = False
         self._flush_is_due = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle_tasks: set[asyncio.Task[Any]] = set()
         self._stopping: asyncio.Task[None] | None = None
         self.stopper: asyncio.Task[Any] | None = None
         self._stopped = self.loop.create_future()
@@ -270,14 +271,35 @@ class Runtime:
 
     def end_batch(self) -> None:
         """End of an I/O callback: start the workers that got messages, write what was sent."""
-        self._in_batch = False
         ready = self._ready
         if ready:
             self._ready = []
+            # Still in the batch: what these workers send is written below, together.
             for queue in ready:
-                queue.drain_soon()
+                queue.drain_now()
+            ready, self._ready = self._ready, []
+        self._in_batch = False
+        # Whom they woke in turn has its turn after the I/O of others, or two of them could keep the loop for ever.
+        for queue in ready:
+            queue.drain_soon()
         if self._dirty:
             self.flush()
+
+    def forward_now(self, source: Mailbox, message: LocalMessage) -> None:
+        """Like `forward`, and write it at once: for who is about to wait for an answer."""
+        if self._in_batch:
+            self.forward(source, message)
+        else:
+            # As a batch of its own, so that nobody schedules the writing that follows.
+            self._in_batch = True
+            try:
+                self.forward(source, message)
+            finally:
+                self._in_batch = False
+                ready, self._ready = self._ready, []
+                for queue in ready:
+                    queue.drain_soon()
+        self.flush()
 
     def make_ready(self, queue: WorkerQueue) -> None:
         """A worker has messages: start it at the end of the batch, or now."""
@@ -293,6 +315,11 @@ class Runtime:
             self._flush_is_due = True
             self.loop.call_soon(self._flush_due)
 
+    def burst_done(self) -> None:
+        """A worker has handled what it got: write what it sent, or leave that to the end of the batch."""
+        if not self._in_batch:
+            self.flush()
+
     def flush(self) -> None:
         """Write now what was sent."""
         while self._dirty:
@@ -307,9 +334,18 @@ class Runtime:
 
     # ---- tasks and the end -------------------------------------------------------------------------------------------
 
-    def new_task(self, coroutine: Coroutine[Any, Any, Any], *, context: Context | None = None) -> asyncio.Task[Any]:
-        """Run a coroutine in a task that this node owns: it is cancelled, at the latest, when the node stops."""
-        return self.own_task(self.loop.create_task(coroutine, context=context))
+    def new_task(
+        self, coroutine: Coroutine[Any, Any, Any], *, context: Context | None = None, is_idle: bool = False
+    ) -> asyncio.Task[Any]:
+        """Run a coroutine in a task that this node owns: it is cancelled, at the latest, when the node stops.
+
+        Args:
+            is_idle: it mostly sleeps, and is not counted among what the node has to do.
+        """
+        task = self.own_task(self.loop.create_task(coroutine, context=context))
+        if is_idle:
+            self._idle_tasks.add(task)
+        return task
 
     def own_task(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
         """Make a task one of this node's."""
@@ -319,6 +355,7 @@ class Runtime:
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._idle_tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a task of the node failed", exc_info=task.exception())
 
@@ -362,4 +399,4 @@ class Runtime:
 
     def statistics(self) -> dict[str, int]:
         """Return counts of what the node holds now."""
-        return {"workers": len(self._records), "addresses": len(self.table), "tasks": len(self._tasks)}
+        return {"workers": len(self._records), "addresses": len(self.table), "tasks": len(self._tasks) - len(self._idle_tasks)}

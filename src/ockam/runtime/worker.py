@@ -134,10 +134,15 @@ class WorkerQueue:
         self._is_ready = True
         self.task = self._runtime.new_task(self._initialize())
 
-    def drain_soon(self) -> None:
-        """Hand over what waits, now or in a task."""
+    def drain_now(self) -> None:
+        """Hand over what waits, now, and in a task from where a handler has to wait."""
         if not self._stopped:
             self.task = self._bursts.run()
+
+    def drain_soon(self) -> None:
+        """Hand over what waits, in a task."""
+        if not self._stopped:
+            self.task = self._runtime.new_task(self._drain())
 
     async def wait_writable(self) -> None:
         """Wait until less than half of what may wait does."""
@@ -198,7 +203,7 @@ class WorkerQueue:
             if queue and not self._stopped:  # a long burst, or cancelled from inside a handler
                 self._is_ready = True
                 self._runtime.make_ready(self)
-            self._runtime.flush()
+            self._runtime.burst_done()
 
     async def _shutdown(self) -> None:
         try:

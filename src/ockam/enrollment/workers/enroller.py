@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ockam.core.request import Method, Request, Response, Status
@@ -110,7 +110,7 @@ class Enroller:
     # ---- bundles -----------------------------------------------------------------------------------------------------
 
     async def request_bundles(self, count: int, expires_in: int | None = None) -> list[SignedEnrollmentBundle]:
-        """Ask for bundles, verify and store them.
+        """Ask for bundles to hand out, one to each device; verify and store them. Our station leaves these alone.
 
         Args:
             count: 1 to 1000.
@@ -121,13 +121,26 @@ class Enroller:
             RequestRefused: the service says no, and why.
             BundleRefused: a bundle does not hold; none is kept.
         """
+        received, cached = await self._bundles(count, expires_in)
+        now = self._host.now()
+        await self._repository.add_bundles([replace(bundle, handed_at=now) for bundle in cached])
+        return received
+
+    async def stock_bundles(self, count: int, expires_in: int | None = None) -> tuple[CachedBundle, ...]:
+        """Ask for bundles that `take_bundle` and the station hand out later. Arguments and errors as `request_bundles`."""
+        _, cached = await self._bundles(count, expires_in)
+        await self._repository.add_bundles(cached)
+        return cached
+
+    async def _bundles(
+        self, count: int, expires_in: int | None
+    ) -> tuple[list[SignedEnrollmentBundle], tuple[CachedBundle, ...]]:
         # The same id, should the answer be lost on the way and the request made again.
         body = BundlesRequest(count, expires_in, self._host.random(REQUEST_ID_SIZE)).encode()
         answer = await self._ask(Method.POST, "/bundles", body, again=True)
         received = decode_exactly(answer, _read_bundles, _encode_bundles)
         verifier = self._host.identities.vault.verifying
-        await self._repository.add_bundles(accept_bundles(received, self._host.now(), verifier, self.service))
-        return list(received)
+        return list(received), accept_bundles(received, self._host.now(), verifier, self.service)
 
     async def bundles(self) -> tuple[CachedBundle, ...]:
         """Return the bundles that are here, soonest expiry first."""
@@ -143,7 +156,7 @@ class Enroller:
         taken = await self._repository.take_bundle(identifier, self._host.now())
         if taken is None:
             try:
-                await self.request_bundles(STATION_REQUEST_COUNT)
+                await self.stock_bundles(STATION_REQUEST_COUNT)
             except (ServiceUnreachable, RequestRefused) as error:
                 raise NoBundleLeft from error
             taken = await self._repository.take_bundle(identifier, self._host.now())

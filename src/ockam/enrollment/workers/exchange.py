@@ -67,6 +67,7 @@ class MessageExchange:
         self._service = service
         self._keys = channel_keys
         self._clock = clock
+        self._route: Route | None = None
         self._answer_route: Route | None = None
         self._early: deque[tuple[LocalMessage, Mailbox]] = deque()
         self._connections: list[TcpConnection] = []
@@ -90,7 +91,7 @@ class MessageExchange:
             routes: MultiAddrs of the worker `enrollment`, in order of preference.
         """
         self.sendings += 1
-        if self._connections and not self._connections[-1].is_closed:
+        if self._route is not None and self._connections and not self._connections[-1].is_closed:
             # The route that worked before; the service may only be slow, or the device not approved yet.
             return self._send_over(self._route)
         for text in routes:
