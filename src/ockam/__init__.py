@@ -8,6 +8,7 @@ Nothing is imported before it is asked for, so that `import ockam` and `ockam --
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,9 @@ __all__ = [
     "route",
     "run",
 ]
+
+# Silent unless the program configures logging: without a handler, Python would print warnings.
+logging.getLogger("ockam").addHandler(logging.NullHandler())
 
 # Where each public name lives: the imports above, once more.
 _MODULES = {

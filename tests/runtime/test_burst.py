@@ -1,231 +1,257 @@
-"""A burst runs at once, and still as if a task of its own ran it."""
+"""Bursts that begin inside the I/O callback which ends a batch."""
 
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from ockam.runtime import Runtime
-from ockam.runtime.burst import BurstRunner
-from ockam.testing import FixedClock, FixedRandom
-
-VARIABLE: ContextVar[str] = ContextVar("variable", default="outside")
-
-
-def new_runtime() -> Runtime:
-    return Runtime(FixedClock(1_700_000_000), FixedRandom("burst"))
+from ockam.core.message import LocalMessage, Routed
+from ockam.core.route import route
+from ockam.runtime import Context, Worker
+from tests.asynchronous import asynchronous, settle
+from tests.runtime.running import Recorder, Stuck, running
 
 
-def in_callback(runner: BurstRunner) -> asyncio.Future[asyncio.Task[None] | None]:
-    """Run a burst as an I/O callback does: outside of any task."""
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[asyncio.Task[None] | None] = loop.create_future()
-    loop.call_soon(lambda: result.set_result(runner.run()))
-    return result
+async def batch(app: Context, *messages: tuple[str, bytes]) -> None:
+    """Deliver messages as an I/O callback does, and wait until that has returned."""
+    loop, runtime = asyncio.get_running_loop(), app.runtime
+    returned: asyncio.Future[None] = loop.create_future()
+
+    def callback() -> None:
+        runtime.begin_batch()
+        try:
+            for address, body in messages:
+                runtime.deliver(runtime.table[b"app"], LocalMessage(route(address), app.mailboxes[0].route, body))
+        finally:
+            runtime.end_batch()
+            returned.set_result(None)
+
+    loop.call_soon(callback)
+    await returned
 
 
-def test_a_burst_that_never_waits_is_over_when_run_returns() -> None:
-    done: list[str] = []
+class Calling(Worker[bytes]):
+    """Does what it is given."""
 
-    async def burst() -> None:
-        done.append("done")
+    def __init__(self, handle: Callable[[Context], Awaitable[object]], end: Callable[[], Awaitable[object]] | None = None) -> None:
+        self.handle = handle
+        self.end = end
+        self.done = 0
+        self.ended = asyncio.Event()
 
-    async def main() -> None:
-        runtime = new_runtime()
-        runner = BurstRunner(runtime, burst)
-        for count in (1, 2, 3):
-            assert await in_callback(runner) is None
-            assert done == ["done"] * count
-        runner.close()
-        await runtime.shutdown()
-        assert runtime.statistics()["tasks"] == 0
+    async def handle_message(self, ctx: Context, message: Routed[bytes]) -> None:
+        await self.handle(ctx)
+        self.done += 1
 
-    asyncio.run(main())
-
-
-def test_a_burst_that_waits_goes_on_in_a_task_that_it_sees_as_the_current_one() -> None:
-    seen: list[asyncio.Task[Any] | None] = []
-
-    async def main() -> None:
-        gate = asyncio.get_running_loop().create_future()
-        all_seen = asyncio.Event()
-
-        async def burst() -> None:
-            seen.append(asyncio.current_task())
-            await gate
-            seen.append(asyncio.current_task())
-            if len(seen) == 4:
-                all_seen.set()
-
-        runtime = new_runtime()
-        runner = BurstRunner(runtime, burst)
-        task = await in_callback(runner)
-        assert task is not None
-        assert seen == [task]
-        # A second burst meanwhile gets a task of its own.
-        other = await in_callback(runner)
-        assert other is not None
-        assert other is not task
-        gate.set_result(None)
-        await all_seen.wait()
-        assert {seen[2], seen[3]} == {task, other}
-        await runtime.shutdown()
-
-    asyncio.run(main())
+    async def shutdown(self, ctx: Context) -> None:
+        if self.end is not None:
+            await self.end()
+        self.ended.set()
 
 
-def test_timeouts_work_from_the_first_step_on() -> None:
-    async def main() -> None:
-        caught = asyncio.Event()
+async def twice(app: Context, address: str) -> None:
+    for _ in range(2):
+        await batch(app, (address, b"warm up"))
+        await settle()
 
-        async def burst() -> None:
+
+@asynchronous
+async def test_a_burst_that_never_waits_has_ended_when_the_callback_has() -> None:
+    async with running() as app:
+        recorder = Recorder()
+        await app.start_worker("r", recorder)
+        await settle()
+        await batch(app, ("r", b"0"))  # makes the task that stands by
+        await settle()
+        await batch(app, ("r", b"1"), ("r", b"2"))
+        assert recorder.messages.qsize() == 3
+        assert app.runtime.statistics()["tasks"] == 0
+
+
+@asynchronous
+async def test_a_burst_that_waits_goes_on_in_a_task_and_in_order() -> None:
+    async with running() as app:
+        worker = Stuck()
+        await app.start_worker("stuck", worker)
+        await settle()
+        for _ in range(3):
+            await batch(app, ("stuck", b""), ("stuck", b""))
+            assert worker.handling.is_set()
+        worker.may_go_on.set()
+        await settle()
+        assert worker.handled == 6
+        await twice(app, "stuck")
+        await batch(app, ("stuck", b""))
+        assert worker.handled == 9
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_handler_that_is_cancelled_from_inside_hurts_nobody(before: int) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+            gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            gone.cancel()
+
+            async def wait(ctx: Context) -> None:
+                await gone
+
+            bad, good = Calling(wait), Recorder()
+            await app.start_worker("bad", bad)
+            await app.start_worker("good", good)
+            await settle()
+            for _ in range(before + 1):
+                await batch(app, ("bad", b""), ("bad", b""), ("good", b"1"))
+                assert await good.next() == b"1"
+            await app.send("good", b"2")
+            assert await good.next() == b"2"
+
+    check()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_worker_that_stops_itself_in_a_burst_lives_to_see_it(waits: bool) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+
+            stops = False
+
+            async def stop(ctx: Context) -> None:
+                if not stops:
+                    return
+                if waits:
+                    await asyncio.sleep(0)
+                await ctx.stop()
+                await asyncio.sleep(0)
+
+            worker = Calling(stop, lambda: asyncio.sleep(0))
+            await app.start_worker("leaving", worker)
+            await settle()
+            await batch(app, ("leaving", b""))
+            await settle()
+            stops = True
+            await batch(app, ("leaving", b""))
+            await settle()
+            assert worker.ended.is_set()
+            assert worker.done == 2
+            assert app.runtime.statistics()["tasks"] == 0
+
+    check()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_burst_is_cancelled_before_its_task_had_a_turn(before: bool) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+            stuck = Stuck()
+            await app.start_worker("stuck", stuck)
+            stopper = Calling(lambda ctx: ctx.stop_address("stuck"))
+            await app.start_worker("stopper", stopper)
+            await settle()
+            if before:  # its task is there already
+                stuck.may_go_on.set()
+                await twice(app, "stuck")
+                stuck.may_go_on.clear()
+            await batch(app, ("stuck", b""), ("stopper", b""))
+            await settle()
+            assert stuck.cancelled.is_set()
+            assert stuck.ended.is_set()
+            assert stopper.done == 1
+            assert app.runtime.statistics()["tasks"] == 0
+
+    check()
+
+
+class Unimpressed(Worker[bytes]):
+    """Takes no notice of being cancelled, once."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+        self.ended = asyncio.Event()
+
+    async def handle_message(self, ctx: Context, message: Routed[bytes]) -> None:
+        if message.body == b"warm up":
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            if message.body == b"waits":
+                await asyncio.sleep(0)
+
+    async def shutdown(self, ctx: Context) -> None:
+        self.ended.set()
+
+
+@pytest.mark.parametrize("body", [b"", b"waits"])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_handler_that_takes_no_notice_of_being_cancelled(body: bytes, at_once: bool) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+            worker = Unimpressed()
+            await app.start_worker("w", worker)
+            stopper = Calling(lambda ctx: ctx.stop_address("w"))
+            await app.start_worker("stopper", stopper)
+            await settle()
+            await twice(app, "w")
+            assert worker.cancelled == 0
+            if at_once:
+                await batch(app, ("w", body), ("stopper", b""))
+            else:
+                await batch(app, ("w", body))
+                await settle()
+                await batch(app, ("stopper", b""))
+            await settle()
+            assert worker.cancelled == 1
+            assert worker.ended.is_set()
+            assert stopper.done == 1
+
+    check()
+
+
+@asynchronous
+async def test_timeouts_and_context_variables_in_a_burst() -> None:
+    async with running() as app:
+        seen: list[str] = []
+
+        async def wait(ctx: Context) -> None:
+            task = asyncio.current_task()
+            assert task is not None
             try:
                 async with asyncio.timeout(0):
                     await asyncio.Event().wait()
             except TimeoutError:
-                caught.set()
+                seen.append("timeout")
+            assert asyncio.current_task() is task
+            assert task.cancelling() == 0
 
-        runtime = new_runtime()
-        assert await in_callback(BurstRunner(runtime, burst)) is not None
-        await caught.wait()
-        await runtime.shutdown()
-
-    asyncio.run(main())
-
-
-def test_context_variables_neither_leak_nor_get_lost() -> None:
-    seen: list[str] = []
-
-    async def main() -> None:
-        gate = asyncio.get_running_loop().create_future()
-        ended = asyncio.Event()
-
-        async def burst() -> None:
-            VARIABLE.set("inside")
-            await gate
-            seen.append(VARIABLE.get())
-            ended.set()
-
-        runtime = new_runtime()
-        loop = asyncio.get_running_loop()
-        started = loop.create_future()
-
-        def callback() -> None:
-            BurstRunner(runtime, burst).run()
-            started.set_result(VARIABLE.get())
-
-        loop.call_soon(callback)
-        assert await started == "outside"
-        gate.set_result(None)
-        await ended.wait()
-        assert seen == ["inside"]
-        await runtime.shutdown()
-
-    asyncio.run(main())
+        worker = Calling(wait)
+        await app.start_worker("w", worker)
+        await settle()
+        for number in range(1, 4):
+            await batch(app, ("w", b""))
+            while worker.done < number:
+                await asyncio.sleep(0)
+        assert seen == ["timeout"] * 3
 
 
-@pytest.mark.parametrize("turns", [0, 1, 3])
-def test_cancellation_reaches_the_burst_wherever_it_waits(turns: int) -> None:
-    cancelled: list[str] = []
+@asynchronous
+async def test_two_workers_that_keep_each_other_busy_leave_room_for_others() -> None:
+    async with running() as app:
 
-    async def burst() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.append("cancelled")
-            raise
+        def ball(to: str) -> Callable[[Context], Awaitable[object]]:
+            return lambda ctx: ctx.send(to, b"")
 
-    async def main() -> None:
-        runtime = new_runtime()
-        loop = asyncio.get_running_loop()
-        taken: asyncio.Future[asyncio.Task[None] | None] = loop.create_future()
-
-        def callback() -> None:
-            task = BurstRunner(runtime, burst).run()
-            if turns == 0 and task is not None:
-                task.cancel()  # before the task has noticed that it was given something to do
-            taken.set_result(task)
-
-        loop.call_soon(callback)
-        task = await taken
-        assert task is not None
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await asyncio.sleep(0)  # callbacks of a task run in the turn after it
-        assert cancelled == ["cancelled"]
-        await runtime.shutdown()
-
-    asyncio.run(main())
-
-
-def test_errors_of_the_future_it_waits_for_reach_the_burst() -> None:
-    caught: list[str] = []
-
-    async def main() -> None:
-        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ended = asyncio.Event()
-
-        async def burst() -> None:
-            for _ in range(2):
-                try:
-                    await gate
-                except ValueError as error:
-                    caught.append(str(error))
-            ended.set()
-
-        runtime = new_runtime()
-        assert await in_callback(BurstRunner(runtime, burst)) is not None
-        gate.set_exception(ValueError("broken"))
-        await ended.wait()
-        assert caught == ["broken", "broken"]
-        await runtime.shutdown()
-
-    asyncio.run(main())
-
-
-def test_inside_a_task_a_burst_gets_a_task() -> None:
-    ran: list[str] = []
-
-    async def burst() -> None:
-        ran.append("ran")
-
-    async def main() -> None:
-        runtime = new_runtime()
-        task = BurstRunner(runtime, burst).run()
-        assert task is not None
-        assert not ran
-        await task
-        assert ran
-        await runtime.shutdown()
-
-    asyncio.run(main())
-
-
-def test_closing_lets_a_waiting_burst_finish() -> None:
-    ended: list[str] = []
-
-    async def main() -> None:
-        gate = asyncio.get_running_loop().create_future()
-
-        async def burst() -> None:
-            await gate
-            ended.append("ended")
-
-        runtime = new_runtime()
-        runner = BurstRunner(runtime, burst)
-        task = await in_callback(runner)
-        assert task is not None
-        runner.close()
-        gate.set_result(None)
-        await task
-        assert ended
-        assert runtime.statistics()["tasks"] == 0
-        await runtime.shutdown()
-
-    asyncio.run(main())
+        await app.start_worker("a", Calling(ball("b")))
+        await app.start_worker("b", Calling(ball("a")))
+        recorder = Recorder()
+        await app.start_worker("r", recorder)
+        await settle()
+        await batch(app, ("a", b""))
+        await batch(app, ("r", b"1"))
+        assert await recorder.next() == b"1"

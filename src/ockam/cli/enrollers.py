@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from ockam.cli.failures import Conflict
+from ockam.cli.homes import has_node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
+    from ockam import Node
     from ockam.cli.settings import Settings
     from ockam.enrollment.workers.enroller import Enroller
 
-__all__ = ["IDENTITY_NAME", "open_enroller", "remember_route"]
+__all__ = ["IDENTITY_NAME", "known_route", "open_enroller", "remember_route"]
 
 IDENTITY_NAME: Final = "enroller"
 ROUTE_FILE: Final = "service-route"
@@ -23,7 +24,7 @@ ROUTE_FILE: Final = "service-route"
 @asynccontextmanager
 async def open_enroller(
     settings: Settings, at: str, to: str | None = None, service: str | None = None
-) -> AsyncIterator[Enroller]:
+) -> AsyncIterator[tuple[Node, Enroller]]:
     """Open an enroller's home and act as it.
 
     Args:
@@ -37,18 +38,17 @@ async def open_enroller(
         HomeInUse: it is open in another process.
     """
     from ockam import Identifier, Node
-    from ockam.storage.home import DATABASE_NAME
 
     path = settings.node_home(at)
-    if not (path / DATABASE_NAME).exists():
+    if not has_node(path):
         name = "" if at == IDENTITY_NAME else f" {at}"
         raise Conflict(f"There is no enroller {at} in {settings.home}.", f"`ockam enroller create{name}` makes one.")
     pinned = None if service is None else Identifier.parse(service)
     async with Node(home=path) as node:
         identifier = await node.ensure_identity(IDENTITY_NAME)
-        enroller = await node.create_enroller(to=to or _remembered_route(path), service=pinned, identifier=identifier)
+        enroller = await node.create_enroller(identifier, to or known_route(settings, at), pinned)
         try:
-            yield enroller
+            yield node, enroller
         finally:
             await enroller.close()
 
@@ -59,6 +59,7 @@ def remember_route(settings: Settings, at: str, to: str | None) -> None:
         (settings.node_home(at) / ROUTE_FILE).write_text(to.strip() + "\n", encoding="utf-8")
 
 
-def _remembered_route(path: Path) -> str | None:
-    file = path / ROUTE_FILE
+def known_route(settings: Settings, at: str) -> str | None:
+    """Return the route to the service that this enroller went before."""
+    file = settings.node_home(at) / ROUTE_FILE
     return file.read_text(encoding="utf-8").strip() or None if file.exists() else None

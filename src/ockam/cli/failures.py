@@ -24,6 +24,9 @@ __all__ = ["Conflict", "ExitCode", "Failure", "UnusableText", "failure_of"]
 
 log = logging.getLogger("ockam.cli")
 
+NO_ANSWER_HINT: Final = (
+    "Is the device approved? Run it again once it is: the same message is repeated. A used bundle never gets an answer."
+)
 VERBOSE_HINT: Final = "Run it again with -vvv to see what led to it."
 
 
@@ -149,6 +152,7 @@ def _ockam_failure(error: OckamError) -> Failure:
     from ockam import errors
     from ockam.core.request import Status
     from ockam.enrollment import errors as enrollment
+    from ockam.enrollment.link import CodeNotConfirmed, CommitmentBroken
     from ockam.identity.errors import InvalidIdentifier
     from ockam.multiaddr.errors import InvalidMultiAddr, UnresolvableMultiAddr
     from ockam.storage.errors import HomeInUse
@@ -169,6 +173,16 @@ def _ockam_failure(error: OckamError) -> Failure:
             return Failure(ExitCode.UNAUTHORISED, "OCK401", message)
         case enrollment.RequestRefused():
             return Failure(ExitCode.INTERNAL, f"OCK{int(error.status)}", message)
+        case enrollment.EnrollmentRejected():
+            return Failure(ExitCode.UNAUTHORISED, "OCK401", message, "Ask the enroller for another bundle.")
+        case enrollment.ServiceUnreachable():
+            return Failure(ExitCode.UNAVAILABLE, "OCK503", message, "Check the route, and that the service is running.")
+        case enrollment.NoAnswer():
+            return Failure(ExitCode.UNAVAILABLE, "OCK503", message, NO_ANSWER_HINT)
+        case enrollment.NoBundleLeft():
+            return Failure(ExitCode.UNAVAILABLE, "OCK503", message)
+        case enrollment.StationEnded() | CodeNotConfirmed() | CommitmentBroken():
+            return Failure(ExitCode.UNAUTHORISED, "OCK401", message, "Nothing was sent to the service.")
         case InvalidIdentifier() | InvalidMultiAddr() | UnresolvableMultiAddr() | transport.InvalidSocketAddress():
             return Failure(ExitCode.USAGE, "OCK400", message)
         case transport.PeerNotFound() | transport.ConnectionTimedOut() | transport.TransportFailed():

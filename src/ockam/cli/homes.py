@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from ockam.identity.repository import Repositories
     from ockam.storage.home import Home
 
-__all__ = ["read_only_enrollments", "read_only_home", "read_only_repositories", "require_node"]
+__all__ = ["has_node", "read_only_enrollments", "read_only_home", "read_only_repositories", "require_node"]
 
 # Whoever only looks at records needs no key: what is sealed, the private prekeys, is not among what is shown.
 _NO_KEY: Final = bytes(32)
+
+
+def has_node(path: Path) -> bool:
+    """Tell whether there is a node whose home is `path`."""
+    from ockam.storage.home import DATABASE_NAME
+
+    return (path / DATABASE_NAME).exists()
 
 
 def require_node(path: Path) -> None:
@@ -27,9 +34,7 @@ def require_node(path: Path) -> None:
     Raises:
         Conflict: there is none.
     """
-    from ockam.storage.home import DATABASE_NAME
-
-    if not (path / DATABASE_NAME).exists():
+    if not has_node(path):
         raise Conflict(
             f"There is no node {path.name} in {path.parents[1]}.",
             "Make it first, or choose another home with --home or OCKAM_HOME.",
@@ -78,7 +83,7 @@ async def read_only_enrollments(path: Path, database: Path | None) -> AsyncItera
         async with read_only_home(path) as home:
             yield SqliteEnrollmentRepository(home.database, _NO_KEY)
         return
-    if not database.exists():
+    if not database.exists():  # noqa: ASYNC240 - nothing else runs in this process
         raise Conflict(f"There is no database {database}.")
     tables = Database(database, read_only=True)
     try:

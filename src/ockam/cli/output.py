@@ -67,7 +67,7 @@ class Output:
             text = chosen if chosen is not None else text
         self._write(self._stdout, text.rstrip("\n") + ("\n" if self._stdout.isatty() else ""))
 
-    def event(self, name: str, plain: str | Iterable[str], **fields: object) -> None:
+    def event(self, name: str, plain: str | Iterable[str], /, **fields: object) -> None:
         """Say on stdout that something happened, at once.
 
         Args:

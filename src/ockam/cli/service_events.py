@@ -81,7 +81,7 @@ class EventPrinter:
         times = "" if count == 1 else f" ({count} messages)"
         self._say("ignored", f"{text}{times}", reason=name, check=reason.check, count=count)
 
-    def _say(self, name: str, text: str, **fields: object) -> None:
+    def _say(self, name: str, text: str, /, **fields: object) -> None:
         when = time.strftime("%H:%M:%S", time.gmtime())
         self._output.event(name, f"{when}Z  {name:<8}  {text}", **fields)
 

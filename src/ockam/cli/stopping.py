@@ -1,4 +1,4 @@
-"""Programs that stay until they are told to stop: by SIGINT (Ctrl-C), by SIGTERM, or because nobody reads them any more."""
+"""Programs that stay until they are told to stop: by SIGINT (Ctrl-C), by SIGTERM, or when nobody reads them."""
 
 from __future__ import annotations
 

@@ -52,6 +52,9 @@ class FlowControlId:
             raise DecodeError("a flow control id has no text")
         return cls(value)
 
+    def __hash__(self) -> int:
+        return hash(self.value)  # a str knows its hash; a tuple of fields is made anew each time
+
     def __str__(self) -> str:
         return self.value
 

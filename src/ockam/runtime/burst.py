@@ -4,10 +4,10 @@ A handler that only sends never waits. Started in a new task it still costs the 
 a round trip. So the first step of a burst runs right away, inside the I/O callback that ends the batch; only when it
 has to wait for something does a task take it over.
 
-Python 3.12 can do that by itself (`eager_start`). For 3.11 there is `_Driver`: one task per worker that sleeps until a
+Python 3.12 can do that by itself (`eager_start`). For 3.11 there is `_Driver`: a task per worker that sleeps until a
 burst has to wait. While a first step runs, the driver is the current task, by the functions that asyncio documents for
 other implementations of tasks, and its context is the current one; so timeouts, cancellation and context variables
-behave as if the driver had run the step itself.
+behave as if the driver had run the step itself. A driver that has taken a burst over ends with it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,15 @@ class BurstRunner:
             task = asyncio.Task(self._burst(), loop=loop, eager_start=True)
             return None if task.done() else self._runtime.own_task(task)
         driver = self._driver
-        if driver is None or driver.is_busy:
-            driver = self._driver = _Driver(self._runtime)
-        return driver.task if driver.run(self._burst()) else None
+        if driver is None or not driver.is_ready:
+            if driver is None:
+                self._driver = _Driver(self._runtime)
+            return self._runtime.new_task(self._burst())
+        if driver.run(self._burst()):
+            # It ends with the burst, like any task; the next burst has another.
+            self._driver = None
+            return driver.task
+        return None
 
     def close(self) -> None:
         """Run no more bursts; one that waits goes on to its end."""
@@ -59,74 +65,59 @@ class BurstRunner:
 
 
 class _Driver:
-    """A task that takes coroutines over at the point where they first wait."""
+    """A task that takes one coroutine over, at the point where it first waits."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._loop = runtime.loop
         self._context = copy_context()
         self._taken: tuple[Coroutine[Any, Any, None], Any] | None = None
         self._wake: asyncio.Future[None] = self._loop.create_future()
+        self._is_stepping = False
         self._is_closing = False
+        self.is_ready = False
+        """Whether the task has begun to wait: before that, a cancellation would end it without a word."""
         self.task = runtime.new_task(self._drive(), context=self._context, is_idle=True)
-        self.task.add_done_callback(self._ended)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is with a coroutine already, or has ended."""
-        return self._taken is not None or self.task.done()
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run the first step of a coroutine; True if the task has taken the rest over."""
+        self._is_stepping = True
         asyncio._enter_task(self._loop, self.task)
         try:
             waits_for = self._context.run(coroutine.send, None)
-        except StopIteration:
+        except (StopIteration, asyncio.CancelledError):
+            # The latter by something that a handler awaited: the end of this burst, and of nothing else.
+            if self._is_closing:
+                self.task.cancel()
             return False
         finally:
             asyncio._leave_task(self._loop, self.task)
+            self._is_stepping = False
         self._taken = (coroutine, waits_for)
-        if not self._wake.done():
-            self._wake.set_result(None)
+        self._wake.set_result(None)
         return True
 
     def close(self) -> None:
-        """End, now or with the coroutine that was taken over."""
+        """End, now or with the coroutine that is taken over."""
         self._is_closing = True
-        if not self.is_busy:
+        if not self._is_stepping:
             self.task.cancel()
 
-    def _ended(self, _: asyncio.Task[None]) -> None:
-        # Cancelled before it had its first turn: the coroutine is told here.
-        if self._taken is None:
-            return
-        coroutine, self._taken = self._taken[0], None
-        try:
-            coroutine.throw(asyncio.CancelledError())
-        except (StopIteration, asyncio.CancelledError):
-            return
-        coroutine.close()
-
     async def _drive(self) -> None:
-        while not self._is_closing or self._taken is not None:
+        self.is_ready = True
+        try:
+            await self._wake
+        except asyncio.CancelledError:
+            self.is_ready = False
+            if self._taken is None:
+                raise
+            # Meant for the coroutine, which is as good as waiting in here.
+            coroutine, _ = self._taken
             try:
-                await self._wake
-            except asyncio.CancelledError:
-                if self._taken is None:
-                    raise
-                # Meant for the coroutine, which is as good as waiting in here.
-                coroutine, _ = self._taken
-                try:
-                    waits_for = coroutine.throw(asyncio.CancelledError())
-                except StopIteration:
-                    self._taken = None
-                    return
-                self._taken = (coroutine, waits_for)
-            self._wake = self._loop.create_future()
-            if self._taken is not None:
-                try:
-                    await _Rest(*self._taken)
-                finally:
-                    self._taken = None
+                self._taken = (coroutine, coroutine.throw(asyncio.CancelledError()))
+            except StopIteration:
+                return
+        assert self._taken is not None  # what it was woken for
+        await _Rest(*self._taken)
 
 
 class _Rest:

@@ -36,26 +36,32 @@ class PollingSelector(selectors.BaseSelector):
         # On one processor the peer cannot answer while we spin.
         self._spin = spin_microseconds / 1e6 if (os.cpu_count() or 1) > 1 else 0.0
         self._fruitless = _FRUITLESS_SPINS
+        self._just_looked = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready, after polling for a while and then sleeping."""
-        select = self._inner.select
-        if self._spin and (timeout is None or timeout > _SHORTEST_WAIT_SECONDS):
-            if self._fruitless < _FRUITLESS_SPINS:
-                clock, pause = time.perf_counter, os.sched_yield
-                end = clock() + self._spin
-                while clock() < end:
-                    ready = select(0)
-                    if ready:
-                        self._fruitless = 0
-                        return ready
-                    pause()  # two spinners on one processor would stall each other
-                self._fruitless += 1
-            ready = select(timeout)
-            if ready:
-                self._fruitless = 0
-            return ready
-        return select(timeout)
+        if timeout is not None and timeout <= 0:
+            # Callbacks are waiting, most of them made by what the latest look found: every other time they run first.
+            self._just_looked = not self._just_looked
+            return self._inner.select(0) if self._just_looked else []
+        self._just_looked = True
+        look = self._inner.select
+        if self._fruitless < _FRUITLESS_SPINS and self._spin and (timeout is None or timeout > _SHORTEST_WAIT_SECONDS):
+            clock, pause = time.perf_counter, os.sched_yield
+            end = clock() + self._spin
+            while True:
+                ready = look(0)
+                if ready:
+                    self._fruitless = 0
+                    return ready
+                if clock() >= end:
+                    break
+                pause()  # two spinners on one processor would stall each other
+            self._fruitless += 1
+        ready = look(timeout)
+        if ready:
+            self._fruitless = 0
+        return ready
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
         """Watch a file object."""

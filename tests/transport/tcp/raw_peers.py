@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ockam.node import Node
 from ockam.runtime import Echo, Echoer, Hop
 from ockam.transport.tcp import TcpConnection, TcpListener, TcpTransport
+from tests.asynchronous import settle
 from tests.interop.raw import RawConnection
 
 __all__ = ["ANY_PORT", "Served", "dialled_peer", "raw_peer", "served"]
@@ -40,6 +41,7 @@ async def served(address: str = ANY_PORT) -> AsyncIterator[Served]:
         for name, worker in (("echoer", Echoer()), ("echo", Echo()), ("hop", Hop()), ("private", Echoer())):
             await node.start_worker(name, worker)
         here.open_to_peers("echoer", "echo", "hop")
+        await settle()
         yield here
 
 

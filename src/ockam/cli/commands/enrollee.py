@@ -90,7 +90,7 @@ async def _open(
 
     expected = None if service is None else Identifier.parse(service)
     async with Node(home=settings.node_home(at)) as node:
-        enrollee = await node.create_enrollee(name=name, service=expected)
+        enrollee = await node.create_enrollee(name, expected)
         try:
             yield enrollee
         finally:
@@ -126,9 +126,12 @@ async def _enroll(
     async with _open(settings, at, name, service) as enrollee:
         _refuse_if_enrolled(enrollee)
         signed = SignedEnrollmentBundle.load(bundle)
-        if service is None:
-            output.note(f"The bundle is of the service {signed.contents().service}.\nPin it with --service to be sure.")
-        _print_enrollment(output, await enrollee.enroll(signed, wait))
+        enrollment = await enrollee.enroll(signed, wait)
+    if service is None:
+        output.note(
+            f"Enrolled with the service {enrollment.service}, which the bundle named; --service makes sure of it."
+        )
+    _print_enrollment(output, enrollment)
 
 
 async def _run(
@@ -148,7 +151,7 @@ async def _run(
 
     async with _open(settings, at, name, service) as enrollee:
         _refuse_if_enrolled(enrollee)
-        _print_enrollment(output, await enrollee.run(station, confirm=confirm, wait=wait))
+        _print_enrollment(output, await enrollee.enroll_through(station, confirm=confirm, wait=wait))
 
 
 def _print_enrollment(output: Output, enrollment: Enrollment) -> None:

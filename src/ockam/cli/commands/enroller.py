@@ -9,14 +9,12 @@ import click
 
 from ockam.cli.command import Group, run
 from ockam.cli.durations import whole_duration
-from ockam.cli.failures import NotAllowed, UnusableText
 from ockam.cli.output import Output, printable, table
 from ockam.cli.settings import ENROLLER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from ockam.cli.fleet import FleetLine
     from ockam.cli.questions import Questions
     from ockam.cli.settings import Settings
     from ockam.enrollment.messages import EnrolleeOffer
@@ -126,12 +124,11 @@ def approve(
     at: str,
 ) -> None:
     """Approve devices by their offers: each a text, a file or - for stdin. Kept until the service can be reached."""
+    from ockam.cli.approvals import approve_all, lines_to_approve
     from ockam.cli.fleet import parse_attributes
 
-    if not offers and fleet is None:
-        raise click.UsageError("Which device? Give its offer, or a fleet file with --from.")
-    lines = _fleet_lines(fleet, offers, parse_attributes(attributes), expires_in)
-    run(_approve(settings, at, to, lines))
+    lines = lines_to_approve(fleet, offers, parse_attributes(attributes), expires_in)
+    run(approve_all(settings, at, to, lines))
 
 
 @group.command("station")
@@ -185,14 +182,19 @@ async def _request(
     settings: Settings, at: str, to: str | None, service: str | None, count: int, expires_in: int, place: str | None
 ) -> None:
     from ockam.cli.enrollers import open_enroller, remember_route
+    from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
 
     output = Output(settings)
     directory = None if place in (None, STDOUT) else Path(place or "")
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-    async with open_enroller(settings, at, to, service) as enroller:
+    async with open_enroller(settings, at, to, service) as (_, enroller):
         was_pinned = enroller.service is not None
-        received = await enroller.request_bundles(count, expires_in, keep=place is None)
+        if place is None:
+            stocked = await enroller.stock_bundles(count, expires_in)
+            received = [SignedEnrollmentBundle.decode(bundle.signed) for bundle in stocked]
+        else:
+            received = await enroller.request_bundles(count, expires_in)
         identifier = str(enroller.service)
         remember_route(settings, at, to)
     if not was_pinned:
@@ -220,7 +222,7 @@ async def _list_bundles(settings: Settings, at: str) -> None:
     from ockam.cli.enrollers import open_enroller
     from ockam.cli.records import time_text
 
-    async with open_enroller(settings, at) as enroller:
+    async with open_enroller(settings, at) as (_, enroller):
         cached = await enroller.bundles()
     now = int(time.time())
     states = [
@@ -243,99 +245,6 @@ async def _list_bundles(settings: Settings, at: str) -> None:
     if not rows:
         output.note("No bundles found. `ockam enroller bundles request` gets some.")
     output.result(value, plain=table(["FINGERPRINT", "STATE", "EXPIRES"], rows) if rows else "")
-
-
-# ---- approve ---------------------------------------------------------------------------------------------------------
-
-
-def _fleet_lines(
-    fleet: str | None, offers: Sequence[str], attributes: dict[str, str], expires_in: int | None
-) -> list[FleetLine]:
-    from dataclasses import replace
-
-    from ockam.cli.fleet import FleetLine, parse_fleet
-    from ockam.cli.texts import read_bytes, read_lines
-    from ockam.enrollment.messages import OFFER_PREFIX
-
-    lines: list[FleetLine] = []
-    if fleet is not None:
-        try:
-            text = read_bytes(fleet, "offer,").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UnusableText(f"`{fleet}` is not text.") from error
-        for line in parse_fleet(text):
-            if not line.offer:
-                raise UnusableText(f"The fleet file has no offer in line {line.number}.")
-            lines.append(
-                replace(
-                    line,
-                    attributes={**attributes, **line.attributes},
-                    expires_in=expires_in if line.expires_in is None else line.expires_in,
-                )
-            )
-    for argument in offers:
-        lines += [FleetLine(0, offer, None, expires_in, attributes) for offer in read_lines(argument, OFFER_PREFIX)]
-    return lines
-
-
-def _parsed(line: FleetLine) -> EnrolleeOffer:
-    from dataclasses import replace
-
-    from ockam.enrollment.attributes import check_attributes, check_pet_name
-    from ockam.enrollment.errors import InvalidField
-    from ockam.enrollment.messages import EnrolleeOffer
-    from ockam.errors import DecodeError
-
-    where = f"line {line.number} of the fleet file: " if line.number else ""
-    try:
-        offer = EnrolleeOffer.parse(line.offer)
-        offer = offer if line.name is None else replace(offer, pet_name=line.name)
-        check_pet_name(offer.pet_name)
-        check_attributes(line.attributes)
-    except (DecodeError, InvalidField) as error:
-        shown = line.offer if len(line.offer) <= 60 else f"{line.offer[:57]}..."
-        raise UnusableText(
-            f"{where}`{printable(shown)}` cannot be approved: {error.message}",
-            "Get the offer from the device again: `ockam enrollee offer`." if isinstance(error, DecodeError) else "",
-        ) from error
-    return offer
-
-
-async def _approve(settings: Settings, at: str, to: str | None, lines: Iterable[FleetLine]) -> None:
-    from ockam.cli.enrollers import open_enroller, remember_route
-    from ockam.cli.records import record_json, record_table
-    from ockam.enrollment.errors import ServiceUnreachable
-    from ockam.enrollment.pending import short_form
-    from ockam.errors import Misuse
-
-    output = Output(settings)
-    parsed = [(_parsed(line), line) for line in lines]
-    async with open_enroller(settings, at, to) as enroller:
-        remember_route(settings, at, to)
-        # On the disk first: an approval that was given is not lost, whatever happens to this process or to the network.
-        for offer, line in parsed:
-            await enroller.queue([offer], attributes=line.attributes, expires_in=line.expires_in)
-        try:
-            flushed = await enroller.flush_queue()
-            approved, refused, why = flushed.approved, flushed.refused, ""
-        except (ServiceUnreachable, Misuse) as error:
-            approved, refused, why = (), (), error.message
-        queued = await enroller.queued()
-    value = {
-        "approved": [record_json(record) for record in approved],
-        "queued": [offer.enrollment_identifier.hex() for offer in queued],
-        "refused": [{"id": offer.enrollment_identifier.hex(), "reason": offer.reason} for offer in refused],
-    }
-    output.result(
-        value,
-        plain=record_table(approved) if approved else "",
-        machine="\n".join(record.id.hex() for record in approved) if approved else "",
-    )
-    if queued:
-        output.warn(f"{len(queued)} queued, the service could not be told yet: {why}\nThe next `approve` tries again.")
-    if refused:
-        reasons = [f"{short_form(offer.enrollment_identifier)}: {offer.reason}" for offer in refused]
-        raise NotAllowed("The service refused:\n" + "\n".join(reasons))
 
 
 # ---- station ---------------------------------------------------------------------------------------------------------
@@ -371,9 +280,9 @@ async def _station(
         return confirmed
 
     with stop_event() as stop:
-        async with open_enroller(settings, at, to, service) as enroller:
+        async with open_enroller(settings, at, to, service) as (node, enroller):
             remember_route(settings, at, to)
-            tcp = await enroller.node.create_tcp_transport()
+            tcp = await node.create_tcp_transport()
             listener = await tcp.listen(listen)
             serving = await enroller.start_station(
                 listener, confirm=confirm, attributes=attributes, expires_in=expires_in, approve=approve

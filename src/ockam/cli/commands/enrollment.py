@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ockam.enrollment.pending import State
     from ockam.enrollment.workers.service import EnrollmentServiceOptions
 
+IDENTITY_NAME = "enrollment"
 STATES = ("pending", "enrolled", "expired", "cancelled", "rejected", "revoked")
 
 group = Group(name="enrollment", help="Run the service that devices enroll with, and see who did.")
@@ -156,7 +157,8 @@ async def _start(settings: Settings, name: str, listen: str, options: Enrollment
         async with Node(home=settings.node_home(name)) as node:
             tcp = await node.create_tcp_transport()
             listener = await tcp.listen(listen)
-            service = await node.create_enrollment_service(listener, options)
+            identifier = await node.ensure_identity(IDENTITY_NAME)
+            service = await node.create_enrollment_service(identifier, listener, options)
             service.on_event(EventPrinter(output, stop))
             output.event(
                 "ready",
@@ -202,7 +204,7 @@ class _Source:
 
         page, last = 0, False
         if self._to is not None:
-            async with open_enroller(settings, self._enroller, self._to) as enroller:
+            async with open_enroller(settings, self._enroller, self._to) as (_, enroller):
                 while not last:
                     records = await enroller.list(state, name, page)
                     for record in records:
@@ -226,7 +228,7 @@ class _Source:
 
         prefix = IdentifierPrefix.parse(enrollee)
         if self._to is not None:
-            async with open_enroller(settings, self._enroller, self._to) as enroller:
+            async with open_enroller(settings, self._enroller, self._to) as (_, enroller):
                 return await enroller.show(prefix.digits)
         async with read_only_enrollments(settings.node_home(self._at), self._database) as repository:
             return await repository.find(prefix, None, int(time.time()))

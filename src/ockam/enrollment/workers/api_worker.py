@@ -33,7 +33,7 @@ MAX_AT_ONCE: Final = 32
 
 
 class EnrollmentApiWorker(Worker[bytes]):
-    """Answers requests; who asks is known by its channel. Everybody else is dropped without a reply, before a byte is read."""
+    """Answers enrollers, administrators and devices. All others are dropped unread, without a reply."""
 
     def __init__(
         self,

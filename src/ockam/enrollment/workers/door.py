@@ -6,7 +6,6 @@ connection it came over is not read any more. Nothing is said to those who fail 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +25,7 @@ from ockam.secure_channel.noise import Role
 from ockam.transport.host_port import HostPort
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from ockam.core.flow_control import FlowControlId
@@ -135,13 +135,14 @@ class EnrollmentDoor(DirectWorker):
     async def _answer(self, send: Send, return_route: Route) -> None:
         new = send.channel
         if new is not None:
-            # In this order: whatever fails from here on, the device is a member and can ask again.
-            self._start(send, return_route, new)
+            # Whatever fails from here on, the device is a member and can ask again. What it asks over the new channel
+            # finds its attributes.
             await self._remember(new)
+            self._start(send, return_route, new)
             self._observers.tell(Enrolled(new.enrollee, new.device.identifier, new.attributes))
             log.info("enrolled %s as %s", new.enrollee.short, new.device.identifier)
             return
-        waiting = self.waiting.find(send.message_id)
+        waiting = self.waiting.find(send.message_id, return_route)
         self._send(send, return_route, self._no_channel if waiting is None else waiting.decryptor_remote.route)
         if send.reason is not None:
             self._observers.tell(Rejected(send.reason))
@@ -162,7 +163,7 @@ class EnrollmentDoor(DirectWorker):
         )
         end.consume(self.runtime.flow_controls.ids_of_consumer(self.mailbox.address))
         device = new.device.identifier
-        self.waiting.add(send.message_id, end, lambda: self._heard(device))
+        self.waiting.add(send.message_id, end, return_route, lambda: self._heard(device))
         self._send(send, return_route, end.decryptor_remote.route)
         # The peer's keys of the table: S encrypts with k1, decrypts with k2. h is used nowhere; the message is unique.
         end.establish(TransportKeys(new.keys.k1, new.keys.k2, send.message_id), return_route, device)

@@ -24,7 +24,7 @@ from ockam.enrollment.enrollee import (
     verify_bundle_on_device,
 )
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
-from ockam.enrollment.errors import EnrollmentRejected, NoAnswer, WrongService
+from ockam.enrollment.errors import EnrollmentRejected, NoAnswer, UnusableCredential, WrongService
 from ockam.enrollment.workers.enrollment import Enrollment
 from ockam.enrollment.workers.exchange import MessageExchange
 from ockam.enrollment.workers.station_link import receive_bundle
@@ -228,6 +228,10 @@ class Enrollee:
                     answer = await self._answer(exchange, signed.contents().routes)
             except TimeoutError:
                 raise NoAnswer from None
+            except UnusableCredential:
+                # Perhaps only this machine's clock is wrong: the next call asks for the stored answer again.
+                await self._close_exchange()
+                raise
             if isinstance(answer, AcceptedAnswer):
                 return await self._accepted(exchange, answer)
             await self._rejected(answer)
@@ -318,7 +322,7 @@ class Enrollee:
     # ---- identity and time -------------------------------------------------------------------------------------------
 
     async def _channel_key(self) -> SecureChannelPurposeKey:
-        """Return the channel key, IK_E, attested now; make the identity if there is none, or none that can attest now."""
+        """Return the channel key, IK_E, attested now; make the identity where there is none that can attest it."""
         identities = self._host.identities
         if self._identifier is not None:
             try:

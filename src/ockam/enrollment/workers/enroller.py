@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from ockam.core.request import Method, Request, Response, Status
 from ockam.core.route import route
-from ockam.encoding.cbor import decode_exactly
 from ockam.enrollment.api_messages import (
     ApprovalEntry,
     ApprovalRequest,
@@ -16,9 +15,8 @@ from ockam.enrollment.api_messages import (
     EnrolleeRecord,
     ListQuery,
     PatchRequest,
+    decode_bundles,
     decode_records,
-    encode_list,
-    read_list,
 )
 from ockam.enrollment.enroller import OfferState, QueuedOffer, accept_bundles, next_batch
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
@@ -32,7 +30,7 @@ from ockam.enrollment.errors import (
     WrongService,
 )
 from ockam.enrollment.messages import EnrolleeOffer
-from ockam.enrollment.pending import MAX_BUNDLES_PER_REQUEST, MAX_ENTRIES_PER_REQUEST, State
+from ockam.enrollment.pending import MAX_ENTRIES_PER_REQUEST, State
 from ockam.enrollment.workers.host import service_way
 from ockam.enrollment.workers.station import EnrollerStation
 from ockam.errors import Misuse, OckamError, TimedOut
@@ -40,7 +38,6 @@ from ockam.errors import Misuse, OckamError, TimedOut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from ockam.encoding.cbor import Decoder
     from ockam.enrollment.enroller import CachedBundle, EnrollerRepository
     from ockam.enrollment.workers.host import Host, OpenChannel
     from ockam.identity.identifier import Identifier
@@ -127,7 +124,7 @@ class Enroller:
         return received
 
     async def stock_bundles(self, count: int, expires_in: int | None = None) -> tuple[CachedBundle, ...]:
-        """Ask for bundles that `take_bundle` and the station hand out later. Arguments and errors as `request_bundles`."""
+        """Ask for bundles that `take_bundle` and the station hand out later; else as `request_bundles`."""
         _, cached = await self._bundles(count, expires_in)
         await self._repository.add_bundles(cached)
         return cached
@@ -138,7 +135,7 @@ class Enroller:
         # The same id, should the answer be lost on the way and the request made again.
         body = BundlesRequest(count, expires_in, self._host.random(REQUEST_ID_SIZE)).encode()
         answer = await self._ask(Method.POST, "/bundles", body, again=True)
-        received = decode_exactly(answer, _read_bundles, _encode_bundles)
+        received = decode_bundles(answer)
         verifier = self._host.identities.vault.verifying
         return list(received), accept_bundles(received, self._host.now(), verifier, self.service)
 
@@ -392,11 +389,3 @@ def _refusal(response: Response) -> RequestRefused:
     if response.status is not None:
         error.status = response.status
     return error
-
-
-def _read_bundles(decoder: Decoder) -> tuple[SignedEnrollmentBundle, ...]:
-    return tuple(read_list(decoder, SignedEnrollmentBundle.read, MAX_BUNDLES_PER_REQUEST, "bundles"))
-
-
-def _encode_bundles(bundles: tuple[SignedEnrollmentBundle, ...]) -> bytes:
-    return encode_list(bundle.encode() for bundle in bundles)

@@ -192,6 +192,8 @@ class Enrollment:
 
     async def greet(self, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
         """Say something over the channel that the enrollment began, so that the service knows it is used."""
+        if self.channel is None or self.channel.is_closed:
+            return
         try:
             await self._request(ENROLLMENT_SERVICE, Method.GET, "/revocations", timeout)
         except OckamError:

@@ -6,7 +6,6 @@ number of connections and attempts; only here are the channel's keys, and they a
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ockam.core.address import Address
 from ockam.core.message import LocalMessage
 from ockam.enrollment.enrollee import take_answer
-from ockam.enrollment.errors import AnswerNotUnderstood, ServiceUnreachable
+from ockam.enrollment.errors import AnswerNotUnderstood
 from ockam.enrollment.workers.host import ENROLLMENT, Way
 from ockam.enrollment.workers.onboarding import OnboardedEnd
 from ockam.errors import OckamError
@@ -22,6 +21,7 @@ from ockam.secure_channel.handshake import TransportKeys
 from ockam.secure_channel.noise import Role
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from ockam.core.route import Route
@@ -39,6 +39,8 @@ log = logging.getLogger("ockam.enrollment")
 
 # Chosen by us: what may follow the answer at once, before the device has stored it.
 MAX_EARLY_FRAMES: Final = 64
+MAX_EARLY_BYTES: Final = 1024 * 1024
+MAX_ANSWER_BYTES: Final = 64 * 1024
 
 
 class MessageExchange:
@@ -67,10 +69,10 @@ class MessageExchange:
         self._service = service
         self._keys = channel_keys
         self._clock = clock
-        self._route: Route | None = None
         self._answer_route: Route | None = None
         self._early: deque[tuple[LocalMessage, Mailbox]] = deque()
-        self._connections: list[TcpConnection] = []
+        self._early_bytes = 0
+        self._ways: dict[str, tuple[TcpConnection | None, Route]] = {}
         self.answer: asyncio.Future[AcceptedAnswer | RejectedAnswer] = host.runtime.loop.create_future()
         self.sendings = 0
         services = host.services
@@ -85,25 +87,23 @@ class MessageExchange:
         )
 
     async def send(self, routes: Sequence[str]) -> bool:
-        """Send the message once, over the first route that works; False if none does.
+        """Send the message once, each time over the next route that works; False if none does.
 
         Args:
             routes: MultiAddrs of the worker `enrollment`, in order of preference.
         """
+        first = self.sendings % len(routes)
         self.sendings += 1
-        if self._route is not None and self._connections and not self._connections[-1].is_closed:
-            # The route that worked before; the service may only be slow, or the device not approved yet.
-            return self._send_over(self._route)
-        for text in routes:
-            try:
-                connection, route = await self._host.connect(Way.parse(text))
-            except (ServiceUnreachable, OckamError) as error:
-                log.info("no way to the service over %s: %s", text, error)
-                continue
-            if connection is not None:
-                self._connections.append(connection)
-            self._route = route
-            self._end.consume_from(route)
+        for text in (*routes[first:], *routes[:first]):
+            connection, route = self._ways.get(text, (None, None))
+            if route is None or (connection is not None and connection.is_closed):
+                try:
+                    connection, route = await self._host.connect(Way.parse(text))
+                except OckamError as error:
+                    log.info("no way to the service over %s: %s", text, error)
+                    continue
+                self._ways[text] = connection, route
+                self._end.consume_from(route)
             if self._send_over(route):
                 return True
         return False
@@ -119,12 +119,11 @@ class MessageExchange:
         # The device is the initiator: it decrypts with k1 and encrypts with k2.
         transport_keys = TransportKeys(keys.k2, keys.k1, self.waiting.message_id)
         channel = self._end.establish(transport_keys, route, self._service)
-        for connection in self._connections:
-            if connection.address != route.next:
-                self._host.runtime.stop_soon(connection.address)
-            else:
+        for text, (connection, _) in list(self._ways.items()):
+            if connection is not None and connection.address == route.next:
+                # It carries the channel now, and ends with it.
+                del self._ways[text]
                 self._host.runtime.new_task(_close_after(channel, connection))
-        self._connections.clear()
         while self._early:
             self._end.decryptor_remote.receive(*self._early.popleft())
         return channel
@@ -134,10 +133,10 @@ class MessageExchange:
         self._keys = None
         if self._end.channel is None:
             await self._end.stop()
-        for connection in self._connections:
-            if not connection.is_closed:
+        for connection, _ in self._ways.values():
+            if connection is not None and not connection.is_closed:
                 await connection.close()
-        self._connections.clear()
+        self._ways.clear()
 
     def _send_over(self, route: Route) -> bool:
         mailbox = self._end.decryptor_remote
@@ -146,11 +145,16 @@ class MessageExchange:
 
     def _receive(self, message: LocalMessage, source: Mailbox) -> Busy | None:
         """Take bytes from anybody: the answer, something else, or, behind the answer, the channel's first frames."""
-        payload = message.payload = bytes(message.payload)
+        size = len(message.payload)
         if self.answer.done():
-            if len(self._early) < MAX_EARLY_FRAMES:
+            if self._early_bytes + size <= MAX_EARLY_BYTES and len(self._early) < MAX_EARLY_FRAMES:
+                message.payload = bytes(message.payload)
+                self._early_bytes += size
                 self._early.append((message, source))
             return None
+        if size > MAX_ANSWER_BYTES:
+            return None
+        payload = bytes(message.payload)
         try:
             verifier = self._host.identities.vault.verifying
             answer = take_answer(self.waiting, payload, self.own, self._clock(), verifier)

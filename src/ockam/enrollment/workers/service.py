@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from ockam.core.address import Address
 from ockam.core.message import Routed, peer_identifier
-from ockam.core.request import Request, Response
 from ockam.enrollment import service as core
 from ockam.enrollment.api import Caller, EnrollmentApi, Role
 from ockam.enrollment.api_messages import EnrolleeRecord, ListQuery, PatchRequest
@@ -17,7 +16,6 @@ from ockam.enrollment.attributes import RELAY_ATTRIBUTE
 from ockam.enrollment.enrollment_bundle import check_routes
 from ockam.enrollment.handling import MessageHandler
 from ockam.enrollment.pending import DEFAULT_PENDING_SECONDS, IdentifierPrefix, State, pending_expiry
-from ockam.enrollment.prekey_bundle import SecretKey
 from ockam.enrollment.workers.api_worker import EnrollmentApiWorker
 from ockam.enrollment.workers.credential_issuer import CredentialIssuer
 from ockam.enrollment.workers.door import EnrollmentDoor
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
+    from ockam.core.request import Request, Response
+    from ockam.enrollment.prekey_bundle import SecretKey
     from ockam.enrollment.repository import EnrollmentRepository
     from ockam.enrollment.workers.events import ServiceEvent
     from ockam.enrollment.workers.host import Host
@@ -57,7 +57,7 @@ class EnrollmentServiceOptions:
     Attributes:
         enrollers: identities that may ask for bundles and approve devices; they are added to those stored.
         administrators: identities that see and may do everything, beside the service itself.
-        routes: MultiAddrs of the worker `enrollment`, put into bundles, in order of preference; by default the listener's.
+        routes: MultiAddrs of the worker `enrollment` for bundles, in order of preference; by default the listener's.
         pending_expires_in: seconds that an approval is good for if nothing else is asked; 0 is for ever.
         credential_ttl: seconds that a device's credential is good for.
         database: SQLite file of the service's tables; by default the node's home, or memory.

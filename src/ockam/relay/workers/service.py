@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ockam.core.access_control import ALLOW_ALL, AccessControl, AllowOnwardAddresses
 from ockam.core.address import Address
 from ockam.core.message import LocalMessage, Routed, encode_body
-from ockam.relay.messages import EPHEMERAL, InvalidRelayName, check_name
+from ockam.relay.messages import (
+    EPHEMERAL,
+    RELAY_PREFIX,
+    STATIC_FORWARDING_SERVICE,
+    InvalidRelayName,
+    check_name,
+)
 from ockam.relay.workers.relay import Relay
 from ockam.runtime.context import Context, start_worker
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY
@@ -45,8 +51,8 @@ class RelayServiceOptions:
         authorize: who may have which name; by default everybody any. The last to register a name has it.
     """
 
-    prefix: str = ""
-    aliases: Sequence[str] = ()
+    prefix: str = RELAY_PREFIX
+    aliases: Sequence[str] = (STATIC_FORWARDING_SERVICE,)
     service_consumer_of: Sequence[FlowControlId] = ()
     relays_consumer_of: Sequence[FlowControlId] = ()
     service_incoming: AccessControl = ALLOW_ALL

@@ -1,4 +1,4 @@
-"""Secrets of an enrollment that are neither signing keys nor channel keys: 32 bytes each, by name, in the vault's table."""
+"""Secrets of an enrollment that are neither signing nor channel keys: 32 bytes each, by name, in the vault's table."""
 
 from __future__ import annotations
 
