@@ -46,7 +46,6 @@ def lines_to_approve(
     Raises:
         UnusableText: one of them is not what it should be.
     """
-
     lines: list[FleetLine] = []
     if fleet is not None:
         try:
@@ -66,25 +65,6 @@ def lines_to_approve(
     for argument in offers:
         lines += [FleetLine(0, offer, None, expires_in, attributes) for offer in read_lines(argument, OFFER_PREFIX)]
     return lines
-
-
-def _parsed(line: FleetLine) -> EnrolleeOffer:
-    where = f"line {line.number} of the fleet file: " if line.number else ""
-    try:
-        offer = EnrolleeOffer.parse(line.offer)
-        offer = offer if line.name is None else replace(offer, pet_name=line.name)
-        check_pet_name(offer.pet_name)
-        # Roles are for administrators to give: who is one, the service knows.
-        check_attributes(line.attributes, administrator=True)
-        if not is_usable_public_key(offer.eik):
-            raise InvalidField("eik", "this is no public key of a device")
-    except (DecodeError, InvalidField) as error:
-        shown = line.offer if len(line.offer) <= 60 else f"{line.offer[:57]}..."
-        raise UnusableText(
-            f"{where}`{printable(shown)}` cannot be approved: {error.message}",
-            "Get the offer from the device again: `ockam enrollee offer`." if isinstance(error, DecodeError) else "",
-        ) from error
-    return offer
 
 
 async def approve_all(settings: Settings, at: str, to: str | None, lines: Sequence[FleetLine]) -> None:

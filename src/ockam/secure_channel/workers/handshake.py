@@ -198,8 +198,11 @@ class HandshakeWorker:
             else:
                 log.exception("a secure channel handshake failed")
             # The initiator's program learns why; the peer does not.
-            if self._role is Role.INITIATOR and not self.completed.done():
+            if not self.completed.done():
                 self.completed.set_exception(error)
+            if self._role is Role.RESPONDER:
+                # Only who sent message 1 can make a message 3 that opens: there is no better one to wait for.
+                self._services.runtime.stop_soon(self.end.decryptor_remote.address)
 
     def _event(self, event: Initialize | MessageReceived | Accept | Reject) -> tuple[Action, ...]:
         assert self._machine is not None  # loaded before the first event
