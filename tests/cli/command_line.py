@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tests.program import Program
-
-if TYPE_CHECKING:
-    import contextlib
-    from collections.abc import Sequence
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OCKAM = (sys.executable, "-m", "ockam")
@@ -63,18 +56,3 @@ def ockam(home: Path, *arguments: str, stdin: str = "", expect: int | None = 0) 
     assert "Traceback" not in done.stderr or "-vvv" in arguments, done.stderr
     assert expect is None or result.status == expect, result
     return result
-
-
-async def ockam_later(home: Path, *arguments: str, stdin: str = "", expect: int | None = 0) -> Result:
-    """The same beside a running event loop."""
-    return await asyncio.to_thread(ockam, home, *arguments, stdin=stdin, expect=expect)
-
-
-def staying(home: Path, *arguments: str) -> contextlib.AbstractAsyncContextManager[Program]:
-    """Run a command that stays; its JSON lines are read with `Program.json`."""
-    return Program.start(*OCKAM, *arguments, "--output", "json", environment=environment(home))
-
-
-def lines_of(events: Sequence[str]) -> list[dict[str, Any]]:
-    """The JSON objects among lines."""
-    return [json.loads(line) for line in events if line.startswith("{")]

@@ -73,8 +73,12 @@ def decode_string(data: bytes | bytearray | memoryview) -> str:
         DecodeError: empty, cut, longer than `data`, or not UTF-8.
     """
     size = len(data)
-    if size and data[0] < 128:  # hot path: a length of one byte
+    if size and data[0] < 128:  # hot path: a length of one byte, or two
         start, length = 1, data[0]
+    elif size > 1 and data[1] < 128:
+        start, length = 2, data[0] & 0x7F | data[1] << 7
+    elif size > 2 and data[2] < 128:  # three: up to 2 MiB
+        start, length = 3, data[0] & 0x7F | (data[1] & 0x7F) << 7 | data[2] << 14
     else:
         reader = Reader(data)
         length = reader.uint()

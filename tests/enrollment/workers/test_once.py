@@ -234,9 +234,7 @@ async def test_a_bundle_that_was_used_gets_no_answer_and_another_one_does() -> N
         fresh = await world.bundle()
         enrollment = await device.enroll(fresh)
         assert enrollment.channel is not None
-        assert sha256(message).digest() not in {
-            event.message_id for event in world.seen if isinstance(event, Resent)
-        }
+        assert sha256(message).digest() not in {event.message_id for event in world.seen if isinstance(event, Resent)}
 
 
 @asynchronous

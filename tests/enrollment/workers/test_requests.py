@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,15 +127,20 @@ async def test_conflicts_and_unknown_records() -> None:
         assert (await world.service.show(record.short)).state is State.CANCELLED
 
 
-@pytest.mark.slow
 @asynchronous
 async def test_quotas() -> None:
     async with World() as world:
-        for _ in range(10):
-            await world.enroller.request_bundles(1000)
-        with pytest.raises(RequestRefused) as caught:
-            await world.enroller.request_bundles(1)
+        core = world.service._core
+        core.settings = replace(core.settings, quota=3)
+        await world.enroller.request_bundles(2)
+        with pytest.raises(RequestRefused, match="as it may") as caught:
+            await world.enroller.request_bundles(2)
         assert caught.value.status is Status.CONFLICT
+        await world.enroller.approve([Device(f"device {number}").state.offer for number in range(3)])
+        with pytest.raises(RequestRefused, match="as it may") as caught:
+            await world.enroller.approve([Device("one more").state.offer])
+        assert caught.value.status is Status.CONFLICT
+        assert len(await world.service.list()) == 3
 
 
 async def channel_of(world: World) -> tuple[Node, Identifier, SecureChannel]:
@@ -185,9 +191,7 @@ async def test_credentials_are_issued_to_enrolled_devices_alone() -> None:
             )
             assert verified.attributes == enrollment.attributes
         wrong = Request("/", Method.GET, None, 1).encode()
-        response = await device.send_and_receive(
-            route(enrollment.channel, "credential_issuer"), wrong, reply=Response
-        )
+        response = await device.send_and_receive(route(enrollment.channel, "credential_issuer"), wrong, reply=Response)
         assert response.status is Status.NOT_FOUND
         # An expired credential does not lock out.
         world.clock.advance(10 * 24 * 3600)
