@@ -31,24 +31,28 @@ class Route:
 
     Not a frozen dataclass: routes are on the path of every message, so the encoding and the tail are made once,
     when first asked for (see "Performance" in ARCHITECTURE.md).
+
+    Attributes:
+        addresses: the hops, next one first.
+        spelling: the CBOR form, once somebody has asked for it by `cbor`. The path of a message looks here first.
     """
 
-    __slots__ = ("_cbor", "_tail", "addresses")
+    __slots__ = ("_tail", "addresses", "spelling")
 
     addresses: tuple[Address, ...]
 
     def __init__(self, addresses: Iterable[Address] = (), encoded: bytes | None = None) -> None:
         self.addresses = tuple(addresses)
-        self._cbor = encoded
+        self.spelling: bytes | None = encoded
         self._tail: Route | None = None
 
     @property
     def cbor(self) -> bytes:
         """The CBOR form."""
-        encoded = self._cbor
+        encoded = self.spelling
         if encoded is None:
             pieces = [address.encode() for address in self.addresses]
-            encoded = self._cbor = b"".join((encode_array_head(len(pieces)), *pieces))
+            encoded = self.spelling = b"".join((encode_array_head(len(pieces)), *pieces))
         return encoded
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import RANDOM_ADDRESS_SIZE_BYTES, Address
+from ockam.core.errors import IncompleteRoute
 from ockam.core.flow_control import FlowControlId, FlowControlOutgoing, FlowControls
 from ockam.core.message import LocalMessage, RelayMessage
 from ockam.errors import Misuse, OckamError, Origin
@@ -194,11 +195,14 @@ class Runtime:
             UnknownAddress: no worker has that address.
             UnresolvedAddress: it is the address of a socket.
         """
-        destination = message.onward_route.next
-        if destination.transport_type != 0:
-            raise UnresolvedAddress
+        try:
+            destination = message.onward_route.addresses[0]
+        except IndexError:
+            raise IncompleteRoute from None
         mailbox = self.table.get(destination.value)
-        if mailbox is None:
+        if mailbox is None or destination.transport_type != 0:
+            if destination.transport_type != 0:
+                raise UnresolvedAddress
             raise UnknownAddress(destination)
         if self._held:
             held = self._held.get((source, mailbox))
@@ -399,4 +403,8 @@ class Runtime:
 
     def statistics(self) -> dict[str, int]:
         """Return counts of what the node holds now."""
-        return {"workers": len(self._records), "addresses": len(self.table), "tasks": len(self._tasks) - len(self._idle_tasks)}
+        return {
+            "workers": len(self._records),
+            "addresses": len(self.table),
+            "tasks": len(self._tasks) - len(self._idle_tasks),
+        }

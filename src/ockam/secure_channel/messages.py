@@ -115,7 +115,10 @@ def encode_payload(onward_route: Route, return_route: Route, payload: bytes | by
     """Return the padded message of a payload."""
     size = len(payload)
     head = _SHORT_HEADS[size] if size < 256 else encode_bytes_head(size)
-    return b"".join((_PAYLOAD_HEAD, onward_route.cbor, return_route.cbor, head, payload, PAYLOAD_TAIL))
+    onward, back = onward_route.spelling, return_route.spelling
+    return b"".join(
+        (_PAYLOAD_HEAD, onward or onward_route.cbor, back or return_route.cbor, head, payload, PAYLOAD_TAIL)
+    )
 
 
 def payload_head(onward_route: Route, return_route: Route, size: int) -> bytes:
