@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
-__all__ = ["asynchronous", "settle"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["asynchronous", "settle", "until"]
 
 P = ParamSpec("P")
 
@@ -36,4 +38,10 @@ def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
 async def settle(turns: int = 20) -> None:
     """Let everything that is ready run; for work inside this process, where nothing is waited for."""
     for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let others run until `condition` holds."""
+    while not condition():  # noqa: ASYNC110 - what is looked at has no event, and gets none for the tests
         await asyncio.sleep(0)

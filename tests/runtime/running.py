@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import Address
-from ockam.core.message import RelayMessage, Routed
 from ockam.runtime import Context, Runtime, Worker
 from ockam.runtime.context import detached_context
 from ockam.testing import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ockam.core.message import RelayMessage, Routed
 
 __all__ = ["Control", "Recorder", "Stuck", "running"]
 

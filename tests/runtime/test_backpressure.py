@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ockam.core.access_control import ALLOW_ALL
+from ockam.core.message import LocalMessage, Routed
+from ockam.core.route import route
+from ockam.runtime import Context, Worker
 from ockam.runtime.worker import MAX_QUEUED_BYTES
 from tests.asynchronous import asynchronous, settle
 from tests.runtime.running import Recorder, Stuck, running
+from tests.runtime.test_burst import batch
 
 BODY = bytes(64 * 1024)
 FIT = MAX_QUEUED_BYTES // len(BODY)
@@ -49,6 +55,46 @@ async def test_senders_go_on_when_the_worker_is_stopped() -> None:
         assert not waiting.done()
         await app.stop_address("slow")
         await waiting
+
+
+class SelfSending(Worker[bytes]):
+    """Sends itself what it got, a few times, before it has handled it."""
+
+    def __init__(self) -> None:
+        self.handled = 0
+        self.done = asyncio.Event()
+
+    async def handle_message(self, ctx: Context, message: Routed[bytes]) -> None:
+        self.handled += 1
+        if self.handled == 1:
+            for _ in range(3):
+                await ctx.send(ctx.address, message.body)
+        if self.handled == 4:
+            self.done.set()
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_nobody_waits_for_itself(in_batch: bool) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+            worker = SelfSending()
+            await app.start_worker("w", worker)
+            await settle()
+            body = bytes(MAX_QUEUED_BYTES + 1)
+            if in_batch:
+                await batch(app, ("w", body))
+            else:
+                await app.send("w", body)
+            await worker.done.wait()
+            await app.send("app", body)
+            await app.forward(LocalMessage(route("app"), route("app"), body))
+            await app.send_from_address("app", body, "app")
+            await app.forward_from_address(LocalMessage(route("app"), route("app"), body), "app")
+            for _ in range(4):
+                await app.receive()
+
+    check()
 
 
 @asynchronous

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ockam.core.message import LocalMessage, Routed
 from ockam.core.route import route
 from ockam.runtime import Context, Worker
-from tests.asynchronous import asynchronous, settle
+from tests.asynchronous import asynchronous, settle, until
 from tests.runtime.running import Recorder, Stuck, running
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 async def batch(app: Context, *messages: tuple[str, bytes]) -> None:
@@ -35,7 +39,9 @@ async def batch(app: Context, *messages: tuple[str, bytes]) -> None:
 class Calling(Worker[bytes]):
     """Does what it is given."""
 
-    def __init__(self, handle: Callable[[Context], Awaitable[object]], end: Callable[[], Awaitable[object]] | None = None) -> None:
+    def __init__(
+        self, handle: Callable[[Context], Awaitable[object]], end: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         self.handle = handle
         self.end = end
         self.done = 0
@@ -116,7 +122,6 @@ def test_a_worker_that_stops_itself_in_a_burst_lives_to_see_it(waits: bool) -> N
     @asynchronous
     async def check() -> None:
         async with running() as app:
-
             stops = False
 
             async def stop(ctx: Context) -> None:
@@ -235,8 +240,7 @@ async def test_timeouts_and_context_variables_in_a_burst() -> None:
         await settle()
         for number in range(1, 4):
             await batch(app, ("w", b""))
-            while worker.done < number:
-                await asyncio.sleep(0)
+            await until(partial(lambda wanted: worker.done >= wanted, number))
         assert seen == ["timeout"] * 3
 
 

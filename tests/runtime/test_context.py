@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import pytest
 
-from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AllowSourceAddresses
+from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl, AllOf, AllowSourceAddresses, AnyOf
 from ockam.core.address import Address
 from ockam.core.errors import IncompleteRoute
 from ockam.core.flow_control import FlowControlId
@@ -302,7 +301,6 @@ async def test_delayed_events() -> None:
 # ---- access controls -------------------------------------------------------------------------------------------------
 
 
-
 @pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("direct", [False, True])
 def test_an_incoming_control_lets_pass_or_drops(waits: bool, direct: bool) -> None:
@@ -462,6 +460,37 @@ async def test_a_context_asks_its_control_when_it_receives() -> None:
         control.answer = True
         await app.send("c", b"3")
         assert (await context.receive()).body == b"3"
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_combined_controls(direct: bool) -> None:
+    @asynchronous
+    async def check() -> None:
+        async with running() as app:
+            worker, yes, no = Recorder(), Control(True, waits=True), Control(False)
+            yes.may_answer.set()
+            await app.start_worker("end", worker)
+            cases: list[tuple[AccessControl, bool]] = [
+                (AllOf([yes, ALLOW_ALL]), True),
+                (AllOf([yes, no]), False),
+                (AllOf([]), True),
+                (AnyOf([no, yes]), True),
+                (AnyOf([no, DENY_ALL]), False),
+                (AnyOf([]), False),
+            ]
+            for number, (control, passes) in enumerate(cases):
+                if direct:
+                    await app.start_worker(f"hop{number}", Hop(), incoming=control)
+                    await app.send(route(f"hop{number}", "end"), b"%d" % number)
+                else:
+                    sender = app.new_detached(outgoing=control)
+                    await sender.send("end", b"%d" % number)
+                await settle()
+                assert worker.messages.qsize() == int(passes)
+                if passes:
+                    assert await worker.next() == b"%d" % number
+
+    check()
 
 
 # ---- circles ---------------------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ockam.core.message import Routed
 from ockam.runtime import Context, Hop, Mailbox, NodeStopping, Worker
 from tests.asynchronous import asynchronous, settle
 from tests.runtime.running import Recorder, running
+
+if TYPE_CHECKING:
+    from ockam.core.message import Routed
 
 
 class Noting(Worker[bytes]):
@@ -39,7 +42,7 @@ async def test_workers_are_stopped_by_priority_each_group_awaited() -> None:
         assert app.list_workers() == []
         await app.runtime.wait_stopped()
         await app.shutdown_node()  # again: nothing
-        with pytest.raises(NodeStopping, match="^The node is shutting down$"):
+        with pytest.raises(NodeStopping, match=r"^The node is shutting down$"):
             await app.start_worker("new", Recorder())
         with pytest.raises(NodeStopping):
             app.new_detached()
@@ -134,6 +137,7 @@ async def test_a_shutdown_goes_on_without_the_one_who_asked_for_it() -> None:
 @asynchronous
 async def test_tasks_of_the_node_are_cancelled_and_failures_logged() -> None:
     async with running() as app:
+
         async def fail() -> None:
             raise ValueError
 
@@ -152,6 +156,7 @@ async def test_tasks_of_the_node_are_cancelled_and_failures_logged() -> None:
 @asynchronous
 async def test_a_failure_to_stop_is_logged() -> None:
     async with running() as app:
+
         def fail() -> None:
             raise ValueError
 

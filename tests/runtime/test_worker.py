@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ockam.core.address import Address
-from ockam.core.message import Routed
 from ockam.errors import OckamError
 from ockam.runtime import Context, Processor, UnknownAddress, Worker
 from ockam.runtime.worker import body_type
 from tests.asynchronous import asynchronous, settle
 from tests.runtime.running import Recorder, Stuck, running
+
+if TYPE_CHECKING:
+    from ockam.core.message import Routed
 
 
 class Slow(Recorder):

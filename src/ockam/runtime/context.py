@@ -92,7 +92,7 @@ class Context:
         busy = self.runtime.forward(
             self._primary, LocalMessage(route, self._primary.route, encode_body(body), local_info)
         )
-        if busy is not None:
+        if busy is not None and busy is not self:  # nobody waits for itself
             await busy.wait_writable()
 
     async def send_from_address(self, route: RouteLike, body: Body, address: Address | str) -> None:
@@ -103,19 +103,19 @@ class Context:
         """
         mailbox = self._own(address)
         busy = self.runtime.forward(mailbox, LocalMessage(make_route(route), mailbox.route, encode_body(body)))
-        if busy is not None:
+        if busy is not None and busy is not self:  # nobody waits for itself
             await busy.wait_writable()
 
     async def forward(self, message: LocalMessage) -> None:
         """Send a message with its routes as they are."""
         busy = self.runtime.forward(self._primary, message)
-        if busy is not None:
+        if busy is not None and busy is not self:  # nobody waits for itself
             await busy.wait_writable()
 
     async def forward_from_address(self, message: LocalMessage, address: Address | str) -> None:
         """Send a message with its routes as they are, from another of the own addresses."""
         busy = self.runtime.forward(self._own(address), message)
-        if busy is not None:
+        if busy is not None and busy is not self:  # nobody waits for itself
             await busy.wait_writable()
 
     @overload

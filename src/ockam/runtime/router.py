@@ -23,6 +23,7 @@ from ockam.runtime.deadlines import Deadlines
 from ockam.runtime.errors import AddressInUse, NodeStopping, UnknownAddress, UnresolvedAddress
 from ockam.runtime.held import HeldMessages
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY, WorkerRecord, stop_all
+from ockam.runtime.removals import Removals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -64,6 +65,7 @@ class Runtime:
         self.random = random
         self.flow_controls = FlowControls()
         self.deadlines = Deadlines(self.loop)
+        self.removals = Removals()
         self.table: dict[bytes, Mailbox] = {}
         self._records: dict[Address, WorkerRecord] = {}
         self._held: dict[tuple[Mailbox, Mailbox], HeldMessages] = {}
@@ -162,6 +164,9 @@ class Runtime:
             self.table.pop(mailbox.address.value, None)
             self._primary_of.pop(mailbox.address, None)
             self.flow_controls.cleanup(mailbox.address)
+        if self.removals:
+            for mailbox in record.mailboxes:
+                self.removals.tell(mailbox.address)
 
     async def stop_address(self, address: Address) -> None:
         """Stop the worker that has this address, and wait until it has.

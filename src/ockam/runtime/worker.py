@@ -86,11 +86,11 @@ class Processor:
         """Run when the processor is stopped, or has ended by itself."""
 
 
-def body_type(worker: Worker[Any]) -> type[Any]:
-    """Return the type argument that the worker's class gave to `Worker`; bytes if it gave none."""
+def body_type(worker: object, generic: type = Worker) -> type[Any]:
+    """Return the type argument that the worker's class gave to `generic`; bytes if it gave none."""
     for cls in type(worker).__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
-            if get_origin(base) is Worker:
+            if get_origin(base) is generic:
                 (argument,) = get_args(base)
                 if isinstance(argument, type):
                     return argument
@@ -146,6 +146,8 @@ class WorkerQueue:
 
     async def wait_writable(self) -> None:
         """Wait until less than half of what may wait does."""
+        if asyncio.current_task() is self.task:
+            return  # the handler itself: it would wait for itself
         while self._queued_bytes > MAX_QUEUED_BYTES // 2 and not self._stopped:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
@@ -180,6 +182,7 @@ class WorkerQueue:
 
     async def _drain(self) -> None:
         queue, ctx, worker = self._queue, self._ctx, self._worker
+        self.task = asyncio.current_task()  # the one that stands for it, if this is a first step
         try:
             # After a long burst the others have their turn; the rest is drained in another task.
             for _ in range(MAX_BURST):

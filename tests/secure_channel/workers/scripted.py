@@ -1,19 +1,14 @@
-"""Nodes with a channel listener, and scripted peers on the pure core that say about themselves whatever a test wants."""
+"""Nodes with a channel listener, and scripted peers on the pure core that say of themselves whatever a test wants."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ockam.core.message import LocalMessage
 from ockam.core.route import Route, route
-from ockam.identity import CredentialAndPurposeKey, Identifier, PurposeKeyAttestation, PurposeKeyAttestationData
-from ockam.identity.change_history import ChangeHistory
 from ockam.node import Node
 from ockam.runtime import Echoer, Hop
 from ockam.secure_channel.decryptor import Decryptor
@@ -30,22 +25,23 @@ from ockam.secure_channel.handshake import (
 )
 from ockam.secure_channel.identity_payload import IdentityAndCredentials
 from ockam.secure_channel.options import SecureChannelListenerOptions
-from ockam.secure_channel.workers.listener import SecureChannelListener
 from ockam.testing import FixedClock
-from ockam.transport.tcp import TcpListener
-from ockam.vault.interfaces import DiffieHellmanKey
 from tests.identity.world import T0, World
 from tests.interop.raw import RawChannel, RawConnection
 
-__all__ = ["Failures", "Listening", "Script", "initiate", "listening", "message_1", "respond", "until"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from ockam.identity import CredentialAndPurposeKey, Identifier, PurposeKeyAttestation, PurposeKeyAttestationData
+    from ockam.identity.change_history import ChangeHistory
+    from ockam.secure_channel.workers.listener import SecureChannelListener
+    from ockam.transport.tcp import TcpListener
+    from ockam.vault.interfaces import DiffieHellmanKey
+
+__all__ = ["Failures", "Listening", "Script", "initiate", "listening", "message_1", "respond"]
 
 OWN = route("decryptor")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let others run until `condition` holds."""
-    while not condition():
-        await asyncio.sleep(0)
 
 
 class Failures(logging.Handler):

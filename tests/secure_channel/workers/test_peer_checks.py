@@ -1,10 +1,11 @@
-"""Every check on what a peer says about itself, against both roles of a node: a scripted peer breaks one rule at a time."""
+"""Every check on what a peer says about itself, in both roles of a node: a scripted peer breaks one rule at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,11 +30,14 @@ from ockam.secure_channel.errors import InvalidKeyData, InvalidKeyType, SecureCh
 from ockam.secure_channel.identity_payload import encode_credentials
 from ockam.secure_channel.options import SecureChannelOptions
 from ockam.vault.interfaces import SigningKeyType
-from tests.asynchronous import asynchronous
+from tests.asynchronous import asynchronous, until
 from tests.identity.world import T0, YEAR, World
 from tests.interop.raw import RawConnection
-from tests.secure_channel.workers.scripted import Failures, Script, initiate, listening, respond, until
+from tests.secure_channel.workers.scripted import Failures, Script, initiate, listening, respond
 from tests.transport.tcp.raw_peers import dialled_peer
+
+if TYPE_CHECKING:
+    from ockam.vault.signatures import Signature
 
 Break = Callable[[Script], Awaitable[None]]
 
@@ -77,6 +81,7 @@ async def sign_history(
         version, data_type, data = change(data)
     encoded = VersionedData(version, data_type, data.encode()).encode()
     digest = sha256(encoded)
+    previous_signature: Signature | None
     match previous:
         case "good":
             previous_signature = await signer.sign(old, digest)
@@ -90,9 +95,7 @@ async def sign_history(
     script.attestation = await world.forge_attestation(data2, key=new)
 
 
-def second_change(
-    version: int = 1, data_type: int = 1, *, previous: str = "good", **fields: object
-) -> Break:
+def second_change(version: int = 1, data_type: int = 1, *, previous: str = "good", **fields: object) -> Break:
     async def broken(script: Script) -> None:
         await sign_history(
             script,

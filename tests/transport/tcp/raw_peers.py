@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ockam.node import Node
 from ockam.runtime import Echo, Echoer, Hop
-from ockam.transport.tcp import TcpConnection, TcpListener, TcpTransport
 from tests.asynchronous import settle
 from tests.interop.raw import RawConnection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ockam.transport.tcp import TcpConnection, TcpListener, TcpTransport
 
 __all__ = ["ANY_PORT", "Served", "dialled_peer", "raw_peer", "served"]
 
@@ -54,10 +58,8 @@ async def raw_peer(here: Served, version: bytes = b"\x01") -> AsyncIterator[RawC
 
 
 @asynccontextmanager
-async def dialled_peer(
-    node: Node, version: bytes = b"\x01"
-) -> AsyncIterator[tuple[TcpConnection, RawConnection]]:
-    """Let a node connect to a bare socket that listens; yield both ends. The version byte of the node is not yet read."""
+async def dialled_peer(node: Node, version: bytes = b"\x01") -> AsyncIterator[tuple[TcpConnection, RawConnection]]:
+    """Let a node connect to a bare socket; yield both ends. The version byte of the node is not yet read."""
     accepted: asyncio.Future[RawConnection] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,12 +14,14 @@ from ockam.core.message import decode_body
 from ockam.core.route import Route, route
 from ockam.encoding.cbor import encode_array_head, encode_bytes
 from ockam.node import Node
-from ockam.transport.framing import MAX_FRAME_BYTES, FrameReader, encode_frame
+from ockam.transport.framing import MAX_FRAME_BYTES, FrameReader, MessageTooLong, encode_frame
 from ockam.transport.tcp import connection as connection_module
-from tests.asynchronous import asynchronous, settle
-from tests.interop.raw import RawConnection
+from tests.asynchronous import asynchronous, settle, until
 from tests.runtime.running import Recorder
 from tests.transport.tcp.raw_peers import dialled_peer, raw_peer, served
+
+if TYPE_CHECKING:
+    from tests.interop.raw import RawConnection
 
 HELLO = bytes.fromhex("0c48656c6c6f204f636b616d21")
 TO_ECHOER = bytes.fromhex("00000023 84 81 8200466563686f6572 81 820043617070 4d 0c48656c6c6f204f636b616d21 627b7d")
@@ -248,7 +250,7 @@ async def test_frames_of_every_size_up_to_16_mib() -> None:
         assert len(largest) == 4 + MAX_FRAME_BYTES
         await peer.write(largest)
         await peer.write(TO_ECHOER)
-        onward, back, payload = await peer.receive()
+        _onward, _back, payload = await peer.receive()
         assert payload == bytes(MAX_FRAME_BYTES - overhead)
         assert (await peer.receive())[2] == HELLO
 
@@ -259,8 +261,7 @@ async def test_the_buffer_grows_with_the_bytes_and_not_by_announcement() -> None
         await stays(peer)
         (connection,) = here.tcp.connections
         await peer.write(MAX_FRAME_BYTES.to_bytes(4, "big") + b"\x84" + ROUTES + b"\x5a\x00\xff\xff\x00" + bytes(1000))
-        while connection.statistics()["bytes_in"] < 1000:
-            await asyncio.sleep(0)
+        await until(lambda: connection.statistics()["bytes_in"] >= 1000)
         assert len(connection._buffer) == connection_module.RECEIVE_BUFFER_BYTES
     async with served() as here, raw_peer(here) as peer:
         await peer.send(route("echo"), route("raw"), bytes(8 * 1024 * 1024))
@@ -276,7 +277,7 @@ async def test_an_outgoing_message_that_is_too_big_fails_for_its_sender_only() -
     async with served() as here, raw_peer(here) as peer:
         await stays(peer)
         (connection,) = here.tcp.connections
-        with pytest.raises(connection_module.MessageTooLong, match="message length exceeded"):
+        with pytest.raises(MessageTooLong, match="message length exceeded"):
             await here.node.send(route(connection, "raw"), bytes(MAX_FRAME_BYTES))
         await here.node.send(route(connection, "raw"), b"fits")
         assert (await peer.receive())[2] == b"fits"

@@ -23,9 +23,8 @@ from ockam.transport.errors import (
     TransportFailed,
 )
 from ockam.transport.tcp import connection as connection_module
-from ockam.transport.tcp import transport as transport_module
 from ockam.transport.tcp.connection import Mode
-from tests.asynchronous import asynchronous, settle
+from tests.asynchronous import asynchronous, settle, until
 from tests.runtime.running import Recorder
 from tests.transport.tcp.raw_peers import ANY_PORT, dialled_peer, raw_peer, served
 
@@ -150,17 +149,19 @@ def test_a_network_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             async def fail(*_: object) -> None:
                 raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
-            monkeypatch.setattr(loop, "sock_connect", fail)
-            with pytest.raises(TransportFailed) as error:
-                await tcp.connect("192.0.2.1:1")
+            with monkeypatch.context() as patch:
+                patch.setattr(loop, "sock_connect", fail)
+                with pytest.raises(TransportFailed) as error:
+                    await tcp.connect("192.0.2.1:1")
             assert (error.value.kind, type(error.value.__cause__)) == (Kind.IO, OSError)
 
             def full(*_: object) -> None:
                 raise OSError(errno.EMFILE, "Too many open files")
 
-            monkeypatch.setattr(transport_module.socket, "socket", full)
-            with pytest.raises(TransportFailed, match="Too many open files"):
-                await tcp.connect("192.0.2.1:1")
+            with monkeypatch.context() as patch:
+                patch.setattr("ockam.transport.tcp.transport.socket.socket", full)
+                with pytest.raises(TransportFailed, match="Too many open files"):
+                    await tcp.connect("192.0.2.1:1")
 
     check()
 
@@ -175,7 +176,7 @@ def test_a_connection_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> No
                 await asyncio.Event().wait()
 
             monkeypatch.setattr(node.runtime.loop, "sock_connect", never)
-            with pytest.raises(ConnectionTimedOut, match="^connection timed out") as error:
+            with pytest.raises(ConnectionTimedOut, match=r"^connection timed out") as error:
                 await tcp.connect("192.0.2.1:1", timeout=0.01)
             assert (error.value.origin, error.value.kind) == (Origin.TRANSPORT, Kind.IO)
             waiting = asyncio.create_task(tcp.connect("192.0.2.1:1"))
@@ -201,15 +202,13 @@ def test_a_socket_that_ends_while_it_is_set_up(monkeypatch: pytest.MonkeyPatch) 
                 patch.setattr(connection_module.TcpConnection, "start", fail)
                 with pytest.raises(TransportFailed, match="ended at once"):
                     await tcp.connect(here.listener.socket_address)
-                async with asyncio.timeout(5):
-                    while here.listener._socket.fileno() < 0 or not await _accepted(here.listener.socket_address):
-                        await asyncio.sleep(0)
+                assert await closes_at_once(here.listener.socket_address)
             assert tcp.connections == here.tcp.connections == ()
             assert here.node.statistics() == start
             async with raw_peer(here) as peer:
                 assert await peer.echo("x", "echoer") == "x"
 
-    async def _accepted(address: str) -> bool:
+    async def closes_at_once(address: str) -> bool:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         data = await reader.read()
         writer.close()
@@ -252,14 +251,12 @@ async def test_disconnecting() -> None:
         for by_address in (True, False):
             connection = await tcp.connect(here.listener.socket_address)
             await node.send_and_receive(route(connection, "echo"), b"")
-            (accepted,) = here.tcp.connections
             await tcp.disconnect(connection.address if by_address else connection)
             assert connection.is_closed
             with pytest.raises(NotFound):
                 await tcp.disconnect(connection)
             await connection.close()
-            while not accepted.is_closed:
-                await asyncio.sleep(0)
+            await until(lambda: here.tcp.connections == ())
             assert node.flow_controls.producer(connection.address) is None
         connection = await tcp.connect(here.listener.socket_address)
         await node.stop_address(connection.address)  # stopping the sender is disconnecting
@@ -301,14 +298,11 @@ async def test_answers_to_plain_messages_need_a_consumer() -> None:
 @asynchronous
 async def test_a_connection_may_be_a_consumer_of_another() -> None:
     async with served() as here, served() as middle, Node() as node:
-        onward = await middle.tcp.connect(
-            here.listener.socket_address, consumer_of=(middle.listener.flow_control_id,)
-        )
+        onward = await middle.tcp.connect(here.listener.socket_address, consumer_of=(middle.listener.flow_control_id,))
         first = await (await node.create_tcp_transport()).connect(middle.listener.socket_address)
         # The answer comes from the middle's dialled connection, which may only reach its consumers.
         asking = asyncio.create_task(node.send_and_receive(route(first, onward.address, "echo"), b"x"))
-        while not middle.tcp.connections[1:]:
-            await asyncio.sleep(0)
+        await until(lambda: len(middle.tcp.connections) == 2)
         back = next(c for c in middle.tcp.connections if c is not onward)
         middle.node.flow_controls.add_consumer(back.address, onward.flow_control_id)
         assert await asking == b"x"
@@ -428,8 +422,7 @@ async def test_reading_and_writing_fail() -> None:
                 else:
                     for _ in range(3):
                         await node.send(route(connection, "x"), bytes(20_000)) if not connection.is_closed else None
-                while not connection.is_closed:
-                    await asyncio.sleep(0)
+                await until(lambda: connection.is_closed)
         assert here.tcp.connections == ()
 
 
