@@ -86,11 +86,13 @@ class Demo:
 
     Attributes:
         base: directory of all homes.
+        fleet: the devices.
         wrong: what is not as it should be.
         secrets: what must not be seen on the wire, by name.
     """
 
     base: Path
+    fleet: Path = FLEET
     teller: Teller = field(default_factory=Teller)
     devices: list[Device] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -123,11 +125,11 @@ class Demo:
             await self._start_devices(stack, at_service)
             await self._approve(service)
             station = await self._start_station(stack, at_station)
-            await asyncio.gather(
-                *(self._enroll(device, at_station) for device in self.in_time),
-                self._impostor(service),
-                self._too_late(at_station, service),
-            )
+            async with asyncio.TaskGroup() as together:
+                for device in self.in_time:
+                    together.create_task(self._enroll(device, at_station))
+                together.create_task(self._impostor(service))
+                together.create_task(self._too_late(at_station, service))
             await self._exchange()
             await self._final_states()
             await asyncio.gather(
@@ -142,7 +144,7 @@ class Demo:
     @property
     def in_time(self) -> list[Device]:
         """The devices whose approval lasts."""
-        return [device for device in self.devices if device.line["expires_in"] != TOO_SHORT]
+        return [device for device in self.devices if device.line.get("expires_in") != TOO_SHORT]
 
     async def _start_service(self, stack: AsyncExitStack, tap: WireTap) -> Party:
         enroller = await ockam_must(self.base / "enroller", "enroller", "create")
@@ -161,10 +163,13 @@ class Demo:
         return service
 
     async def _start_devices(self, stack: AsyncExitStack, tap: WireTap) -> None:
-        with FLEET.open(encoding="utf-8", newline="") as file:
+        with self.fleet.open(encoding="utf-8", newline="") as file:
             for number, line in enumerate(csv.DictReader(file), 1):
                 self.devices.append(Device(line, self.base / f"device-{number}"))
-        await asyncio.gather(self._get_bundles(tap), *(self._start_device(stack, device) for device in self.devices))
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._get_bundles(tap))
+            for device in self.devices:
+                together.create_task(self._start_device(stack, device))
 
     async def _get_bundles(self, tap: WireTap) -> None:
         home, count = self.base / "enroller", str(len(self.devices))
@@ -191,7 +196,9 @@ class Demo:
         await ockam_must(self.base / "enroller", "enroller", "approve", "--from", str(fleet))
         for device in self.devices:
             event = await service.wait_for("approved", name=device.name)
-            self.teller.say("service", f"pending   {device.name} ({event['id'][:20]}), for {device.line['expires_in']}")
+            self.teller.say(
+                "service", f"pending   {device.name} ({event['id'][:20]}), for {device.line.get('expires_in') or '24h'}"
+            )
 
     async def _start_station(self, stack: AsyncExitStack, tap: WireTap) -> Party:
         # A closed line, so that codes need no person (--yes); who is approved is in the fleet file already.
@@ -241,8 +248,8 @@ class Demo:
             self.teller.say("service", f"ignored   {device.name}, which came too late", "no")
 
     async def _exchange(self) -> None:
-        friends = [device for device in self.in_time if device.line["site"] == ALLOWED_SITE]
-        strangers = [device for device in self.in_time if device.line["site"] != ALLOWED_SITE]
+        friends = [device for device in self.in_time if device.line.get("site") == ALLOWED_SITE]
+        strangers = [device for device in self.in_time if device.line.get("site") != ALLOWED_SITE]
         for asker, asked in zip(friends, [*friends[1:], friends[0]], strict=True):
             seen = len(asked.process.events)
             event = await asker.process.do(f"ask {asked.relay_name} {ENROLL_SECONDS}", "answer", "refused")
@@ -313,6 +320,14 @@ class Demo:
         print()
 
 
+def leaves(group: BaseExceptionGroup[PartyFailed]) -> list[BaseException]:
+    """Return the errors in a group of errors and groups."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
 def short(identifier: str) -> str:
     """Return the beginning of an identifier, for people."""
     return f"{identifier[:9]}…"
@@ -326,19 +341,26 @@ def address(text: str) -> tuple[str, int]:
 
 def main() -> int:
     """Run the demo; 0 if everything is as it should be."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fleet", type=Path, default=FLEET, metavar="CSV", help="default: %(default)s")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ockam-demo-") as base:
-        demo = Demo(Path(base))
+        demo = Demo(Path(base), arguments.fleet)
         try:
             asyncio.run(demo.run())
         except* PartyFailed as failed:
-            demo.wrong += [str(error) for error in failed.exceptions]
+            demo.wrong += [str(error) for error in leaves(failed)]
     for text in demo.wrong:
         print(demo.teller.paint(f"WRONG: {text}", "wrong"))
-    said = "Everything is as it should be" if not demo.wrong else f"{len(demo.wrong)} things are wrong"
+    count = len(demo.wrong)
+    wrong = "1 thing is wrong" if count == 1 else f"{count} things are wrong"
+    said = wrong if count else "Everything is as it should be"
     print(f"{said}, after {demo.teller.elapsed:.1f} s.")
     return 1 if demo.wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -107,4 +107,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option in ("--home", "--name", "--service"):
         parser.add_argument(option, required=True)
-    asyncio.run(main(**vars(parser.parse_args())))
+    try:
+        asyncio.run(main(**vars(parser.parse_args())))
+    except OckamError as error:
+        sys.exit(f"device: {error.message}")

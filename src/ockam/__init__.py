@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ockam.core import Address, Route, Routed, route
+    from ockam.enrollment.workers.enrollee import Enrollee
+    from ockam.enrollment.workers.enroller import Enroller
+    from ockam.enrollment.workers.enrollment import Enrollment
+    from ockam.enrollment.workers.service import EnrollmentService, EnrollmentServiceOptions
     from ockam.errors import DecodeError, Kind, Misuse, NotFound, OckamError, Origin, PeerError, TimedOut
     from ockam.identity.access_control import (
         CredentialAccessControl,
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     )
     from ockam.identity.identifier import Identifier
     from ockam.node import Node, run
+    from ockam.portal import StreamRefused
+    from ockam.portal.workers.streams import StreamServer
     from ockam.relay.workers.relay import Relay
     from ockam.relay.workers.remote import RemoteRelay
     from ockam.relay.workers.service import RelayService, RelayServiceOptions
@@ -42,6 +48,11 @@ __all__ = [
     "DelayedEvent",
     "Echo",
     "Echoer",
+    "Enrollee",
+    "Enroller",
+    "Enrollment",
+    "EnrollmentService",
+    "EnrollmentServiceOptions",
     "Hop",
     "Identifier",
     "IdentityAnyIdAccessControl",
@@ -64,6 +75,8 @@ __all__ = [
     "SecureChannelListener",
     "SecureChannelListenerOptions",
     "SecureChannelOptions",
+    "StreamRefused",
+    "StreamServer",
     "TcpConnection",
     "TcpListener",
     "TcpTransport",
@@ -102,6 +115,8 @@ _MODULES = {
     "Identifier": "ockam.identity.identifier",
     "Node": "ockam.node",
     "run": "ockam.node",
+    "StreamRefused": "ockam.portal",
+    "StreamServer": "ockam.portal.workers.streams",
     "Relay": "ockam.relay.workers.relay",
     "RemoteRelay": "ockam.relay.workers.remote",
     "RelayService": "ockam.relay.workers.service",
@@ -118,6 +133,11 @@ _MODULES = {
     "TrustIdentifier": "ockam.secure_channel",
     "TrustIdentifiers": "ockam.secure_channel",
     "TrustPolicy": "ockam.secure_channel",
+    "Enrollee": "ockam.enrollment.workers.enrollee",
+    "Enroller": "ockam.enrollment.workers.enroller",
+    "Enrollment": "ockam.enrollment.workers.enrollment",
+    "EnrollmentService": "ockam.enrollment.workers.service",
+    "EnrollmentServiceOptions": "ockam.enrollment.workers.service",
     "SecureChannelListenerOptions": "ockam.secure_channel.options",
     "SecureChannelOptions": "ockam.secure_channel.options",
     "SecureChannel": "ockam.secure_channel.workers.channel",

@@ -42,9 +42,10 @@ def test_every_command_has_a_summary_and_help_for_every_parameter(
             assert parameter.help, (path, parameter.name)
 
 
-def test_every_help_text_belongs_to_a_command() -> None:
-    names = {"_".join(path) or "ockam" for path, _ in COMMANDS}
-    assert {file.stem for file in HELP_DIRECTORY.glob("*.txt")} <= names
+def test_every_command_has_a_long_help_and_every_long_help_a_command() -> None:
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in HELP_DIRECTORY.glob("*.txt")}
+    assert texts.keys() == {"_".join(path) or "ockam" for path, _ in COMMANDS}
+    assert max(len(line) for text in texts.values() for line in text.splitlines()) <= 100
 
 
 def test_help(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_a_spreadsheet_may_have_written_it() -> None:
         ("offer,\nx,y\n", "without a name"),
         ("offer,name\nx\n", "1 cells in line 2, but 2 columns"),
         ("offer,expires_in\nx,1.5h\n", "line 2: `1.5h` is no duration"),
+        ("offer,expires_in\nx,1h\ny,500ms\n", "line 3: whole seconds"),
     ],
 )
 def test_a_wrong_file_says_where(text: str, says: str) -> None:

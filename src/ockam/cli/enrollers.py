@@ -23,7 +23,7 @@ ROUTE_FILE: Final = "service-route"
 
 @asynccontextmanager
 async def open_enroller(
-    settings: Settings, at: str, to: str | None = None, service: str | None = None
+    settings: Settings, at: str, to: str | None = None, service: str | None = None, timeout: float = 30.0
 ) -> AsyncIterator[tuple[Node, Enroller]]:
     """Open an enroller's home and act as it.
 
@@ -32,6 +32,7 @@ async def open_enroller(
         at: the enroller's node.
         to: route to the service; by default the one of an earlier command.
         service: the service's identifier, to be pinned.
+        timeout: seconds that the service may take for an answer.
 
     Raises:
         Conflict: there is no such enroller.
@@ -46,7 +47,7 @@ async def open_enroller(
     pinned = None if service is None else Identifier.parse(service)
     async with Node(home=path) as node:
         identifier = await node.ensure_identity(IDENTITY_NAME)
-        enroller = await node.create_enroller(identifier, to or known_route(settings, at), pinned)
+        enroller = await node.create_enroller(identifier, to or known_route(settings, at), pinned, timeout=timeout)
         try:
             yield node, enroller
         finally:

@@ -83,7 +83,9 @@ def _line(number: int, header: list[str], row: list[str]) -> FleetLine:
     try:
         expires_in = parse_duration(cells["expires_in"]) if cells.get("expires_in") else None
     except InvalidDuration as error:
-        raise UnusableText(f"The fleet file is wrong in line {number}: {error}") from error
+        raise UnusableText(f"The fleet file is wrong in line {number}: {error}.") from error
+    if expires_in is not None and expires_in != int(expires_in):
+        raise UnusableText(f"The fleet file is wrong in line {number}: whole seconds are expected.")
     attributes = {column: cell for column, cell in cells.items() if column not in _FIELDS and cell}
     whole = None if expires_in is None else int(expires_in)
     return FleetLine(number, cells["offer"], cells.get("name") or None, whole, attributes)

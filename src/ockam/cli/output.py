@@ -65,7 +65,8 @@ class Output:
             if chosen is None and (self._stdout.isatty() or value is None):
                 chosen = plain
             text = chosen if chosen is not None else text
-        self._write(self._stdout, text.rstrip("\n") + ("\n" if self._stdout.isatty() else ""))
+        text = text.rstrip("\n")
+        self._write(self._stdout, text + "\n" if text and self._stdout.isatty() else text)
 
     def event(self, name: str, plain: str | Iterable[str], /, **fields: object) -> None:
         """Say on stdout that something happened, at once.

@@ -6,7 +6,6 @@ printed, with how many it stands for.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,9 @@ from ockam.cli.records import attributes_text, record_json
 from ockam.enrollment.workers import events
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
     from ockam.cli.output import Output
     from ockam.enrollment.api_messages import EnrolleeRecord
     from ockam.enrollment.service import Silence
@@ -30,10 +32,12 @@ class EventPrinter:
     Args:
         output: of the command.
         stop: set when stdout is closed.
+        clock: seconds, from any beginning.
     """
 
-    def __init__(self, output: Output, stop: asyncio.Event) -> None:
+    def __init__(self, output: Output, stop: asyncio.Event, clock: Callable[[], float] = time.monotonic) -> None:
         self._output = output
+        self._clock = clock
         self._stop = stop
         self._ignored: dict[Silence, _Counted] = {}
 
@@ -71,7 +75,7 @@ class EventPrinter:
                 self._say("dropped", f"a request of {identifier}, who is not known here", identifier=str(identifier))
 
     def _count(self, reason: Silence) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         counted = self._ignored.setdefault(reason, _Counted())
         counted.count += 1
         if now - counted.printed_at < SECONDS_PER_LINE:

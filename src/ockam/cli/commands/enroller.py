@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ockam.cli.command import Group, run
-from ockam.cli.durations import whole_duration
+from ockam.cli.durations import duration, whole_duration
 from ockam.cli.output import Output, printable, table
 from ockam.cli.settings import ENROLLER
 
@@ -73,6 +73,9 @@ def bundles() -> None:
     help="Write them out, one file FINGERPRINT.bundle each, or all to stdout (-). Or how to print, as everywhere:"
     " plain or json; may be given twice. Without a directory they stay with the enroller, for its station.",
 )
+@click.option(
+    "--timeout", type=duration, default="30s", show_default=True, help="How long to wait for the service's answer."
+)
 @_at
 @click.pass_obj
 def request(
@@ -82,6 +85,7 @@ def request(
     count: int,
     expires_in: int,
     outputs: Sequence[str],
+    timeout: float,
     at: str,
 ) -> None:
     """Ask the service for bundles: one enrolls one device."""
@@ -90,7 +94,7 @@ def request(
         raise click.UsageError("Only one place to write bundles to can be given.")
     if "json" in outputs:
         settings.output = "json"
-    run(_request(settings, at, to, service, count, expires_in, places[0] if places else None))
+    run(_request(settings, at, to, service, count, expires_in, places[0] if places else None, timeout))
 
 
 @bundles.command("list")
@@ -179,7 +183,14 @@ async def _create(settings: Settings, name: str) -> None:
 
 
 async def _request(
-    settings: Settings, at: str, to: str | None, service: str | None, count: int, expires_in: int, place: str | None
+    settings: Settings,
+    at: str,
+    to: str | None,
+    service: str | None,
+    count: int,
+    expires_in: int,
+    place: str | None,
+    timeout: float,
 ) -> None:
     from ockam.cli.enrollers import open_enroller, remember_route
     from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
@@ -188,7 +199,7 @@ async def _request(
     directory = None if place in (None, STDOUT) else Path(place or "")
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-    async with open_enroller(settings, at, to, service) as (_, enroller):
+    async with open_enroller(settings, at, to, service, timeout) as (_, enroller):
         was_pinned = enroller.service is not None
         if place is None:
             stocked = await enroller.stock_bundles(count, expires_in)

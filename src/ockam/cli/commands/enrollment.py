@@ -169,7 +169,9 @@ async def _start(settings: Settings, name: str, listen: str, options: Enrollment
                             "  identifier": str(service.identifier),
                             "  for bundles": service.bundle_routes,
                             "  for enrollers": service.enroller_route,
-                            "  approvals last": duration_text(options.pending_expires_in) or "for ever",
+                            "  approvals last": duration_text(options.pending_expires_in)
+                            if options.pending_expires_in
+                            else "for ever",
                         }
                     ),
                 ],
