@@ -1,8 +1,9 @@
 """The three parties of an enrollment, in ten processes on this machine, and what somebody on the wire sees of it.
 
-A service, an enroller with a station, one device per line of fleet.csv (one of which comes too late), and an impostor
-with a stolen bundle. Enrolled devices then exchange readings end to end, through the service's relay. All that reaches
-service and station passes through wire taps; in the end everything captured is searched for what must not be there.
+A service, an enroller with a station, and one device per line of fleet.csv. One of them comes too late, and one is an
+impostor (its role says so to us): it has a stolen bundle and nobody's approval. Enrolled devices then exchange readings
+end to end, through the service's relay. All that reaches service and station passes through wire taps; in the end
+everything captured is searched for what must not be there.
 
 $ python examples/demo.py
 """
@@ -29,6 +30,7 @@ ENROLL_SECONDS: Final = 20
 SHORT_SECONDS: Final = 1
 TOO_SHORT: Final = "1s"
 ALLOWED_SITE: Final = "berlin"
+IMPOSTOR: Final = "impostor"
 UNAVAILABLE: Final = 69  # exit code: no answer
 COLORS: Final = {"ok": 32, "no": 33, "wrong": 31, "quiet": 2}
 
@@ -98,6 +100,7 @@ class Demo:
     wrong: list[str] = field(default_factory=list)
     secrets: dict[str, set[bytes]] = field(default_factory=dict)
     service_identifier: str = ""
+    impostors: list[dict[str, str]] = field(default_factory=list)
     stolen: str = ""
     clean: bool = True
 
@@ -128,7 +131,8 @@ class Demo:
             async with asyncio.TaskGroup() as together:
                 for device in self.in_time:
                     together.create_task(self._enroll(device, at_station))
-                together.create_task(self._impostor(service))
+                for line in self.impostors:
+                    together.create_task(self._impostor(line["name"], service))
                 together.create_task(self._too_late(at_station, service))
             await self._exchange()
             await self._final_states()
@@ -165,7 +169,10 @@ class Demo:
     async def _start_devices(self, stack: AsyncExitStack, tap: WireTap) -> None:
         with self.fleet.open(encoding="utf-8", newline="") as file:
             for number, line in enumerate(csv.DictReader(file), 1):
-                self.devices.append(Device(line, self.base / f"device-{number}"))
+                if line.get("role") == IMPOSTOR:
+                    self.impostors.append(line)
+                else:
+                    self.devices.append(Device(line, self.base / f"device-{number}"))
         async with asyncio.TaskGroup() as together:
             together.create_task(self._get_bundles(tap))
             for device in self.devices:
@@ -223,14 +230,15 @@ class Demo:
             text = f"enrolled  {device.name} as {short(device.identifier)}, code {code[:3]} {code[3:]}"
             self.teller.say("service", text, "ok")
 
-    async def _impostor(self, service: Party) -> None:
-        home, wait = self.base / "impostor", ("--wait", f"{SHORT_SECONDS}s")
-        attempt = asyncio.create_task(ockam(home, "enrollee", "enroll", self.stolen, *wait, "--name", "Impostor"))
+    async def _impostor(self, name: str, service: Party) -> None:
+        self.keep_off_the_wire("pet names", name)
+        home, wait = self.base / f"impostor-{name}", ("--wait", f"{SHORT_SECONDS}s")
+        attempt = asyncio.create_task(ockam(home, "enrollee", "enroll", self.stolen, *wait, "--name", name))
         await service.wait_for("ignored", reason="unknown_enrollee")
         self.teller.say("service", "ignored   a message with a stolen bundle, by nobody who is approved", "no")
         status, _, stderr = await attempt
-        self.check(status == UNAVAILABLE, f"the impostor ended with {status}: {stderr}")
-        self.teller.say("impostor", "gave up: no answer", "no")
+        self.check(status == UNAVAILABLE, f"{name} ended with {status}: {stderr}")
+        self.teller.say("impostor", f"{name} gave up: no answer", "no")
 
     async def _too_late(self, tap: WireTap, service: Party) -> None:
         late = [device for device in self.devices if device not in self.in_time]
@@ -312,7 +320,8 @@ class Demo:
             relay = seen if device.messages else "nothing"
             identifier = short(device.identifier) if device.identifier else "-"
             rows.append((str(number), device.name, identifier, device.state, str(device.messages), relay))
-        rows.append(("-", "(impostor)", "-", "ignored", "0", "nothing"))
+        for number, line in enumerate(self.impostors, len(self.devices) + 1):
+            rows.append((str(number), line["name"], "-", "ignored", "0", "nothing"))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         print()
         for row in rows:
