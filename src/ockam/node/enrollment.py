@@ -45,12 +45,13 @@ class NodeEnrollment:
         self._node = node
         self._memory: Database | None = None
         self._opened: list[Database] = []
-        self._host = Host(node.context, node.channel_services, tcp, node.random, self._fresh_services)
+        self._host = Host(node.context, node.channel_services, tcp, node.clock, node.random, self._fresh_services)
 
     async def create_service(
-        self, identifier: Identifier, listener: TcpListener, options: EnrollmentServiceOptions
+        self, identifier: Identifier, listener: TcpListener, options: EnrollmentServiceOptions | None
     ) -> EnrollmentService:
         """Start a service; see `Node.create_enrollment_service`."""
+        options = options or EnrollmentServiceOptions()
         database = self._database() if options.database is None else self._open(options.database)
         # Where the node has a home, keys stay in it: whoever copies the service's tables does not get them as well.
         secrets = SqliteEnrollmentSecrets(self._home_database() or database, self._node.random)
@@ -60,10 +61,12 @@ class NodeEnrollment:
         enrollment_key = SecretKey(await secrets.secret(b"service enrollment identity key " + owner))
         return await start_enrollment_service(self._host, identifier, listener, options, repository, enrollment_key)
 
-    async def create_enroller(self, identifier: Identifier, to: str | None, service: Identifier | None) -> Enroller:
+    async def create_enroller(
+        self, identifier: Identifier, to: str | None, service: Identifier | None, timeout: float
+    ) -> Enroller:
         """Make an enroller; see `Node.create_enroller`."""
         repository = SqliteEnrollerRepository(self._database())
-        return await enroller.create_enroller(self._host, repository, identifier, to, service)
+        return await enroller.create_enroller(self._host, repository, identifier, to, service, timeout)
 
     async def create_enrollee(self, name: str | None, service: Identifier | None) -> Enrollee:
         """Make a device; see `Node.create_enrollee`."""

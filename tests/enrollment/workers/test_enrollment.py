@@ -150,6 +150,12 @@ async def test_a_relay_is_given_only_by_the_name_in_the_credential() -> None:
         for name in (a.relay_name, "*", "other", f"{b.relay_name}x"):
             with pytest.raises(TimedOut):
                 await node_b.create_relay(route(to_service), name, timeout=0.05)
+        # A revoked device gets none, even while its credential lasts.
+        c_node = await world.node()
+        c = await world.enrolled("c", c_node)
+        await world.service.remove(c.enrollment_identifier.hex())
+        with pytest.raises(TimedOut):
+            await c.create_relay(timeout=0.05)
         # A's relay still leads to A.
         channel = await through_relay(node_b, b, a)
         assert await node_b.send_and_receive(route(channel, "echoer"), "hello", reply=str) == "hello"

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ockam import Node, route
+from ockam.core.access_control import ALLOW_ALL
+from ockam.core.message import LocalMessage
 from ockam.enrollment.enrollee_state import Waiting, decode_state
 from ockam.enrollment.errors import NoAnswer
 from ockam.enrollment.pending import State
 from ockam.enrollment.service import Silence
+from ockam.enrollment.workers import onboarding
 from ockam.enrollment.workers.enrollee import Enrollee, EnrolleeStep
 from ockam.enrollment.workers.events import Enrolled, Ignored, Resent
 from tests.asynchronous import asynchronous
@@ -22,6 +25,9 @@ from tests.enrollment.workers.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ockam.enrollment.workers.events import ServiceEvent
+    from ockam.identity.identifier import Identifier
 
 
 def killed(home: Path) -> Path:
@@ -52,7 +58,7 @@ async def sent_in_vain(world: World, device: Enrollee) -> bytes:
 async def forgotten(world: World, message: bytes) -> None:
     """Wait until the service has forgotten the answer to a message."""
     database = world.service_node._enrollments._database()
-    while await database.read(
+    while await database.read(  # noqa: ASYNC110 - it is told to nobody
         lambda connection: connection.execute(
             "SELECT 1 FROM enrollment_answer WHERE message_id = ?", (sha256(message).digest(),)
         ).fetchone()
@@ -81,7 +87,7 @@ async def test_a_device_that_was_killed_sends_the_same_bytes_and_gets_the_stored
         assert enrollment.identifier == enrolled.identifier
         # The keys of the channel were in the process that is gone.
         assert enrollment.channel is None
-        assert await enrollment.renew_credential()
+        await enrollment.renew_credential()
         assert len(await world.service.list(State.ENROLLED)) == 1
 
 
@@ -166,14 +172,13 @@ async def test_a_thousand_replays_get_the_same_bytes_once_a_second() -> None:
         await stranger.send(message)
         first = (await stranger.receive()).body
         await world.event(Enrolled)
-        for _ in range(3):
+        for times in range(1, 4):
             world.clock.advance(1)
             for _ in range(300):
                 await stranger.send(message)
-            await world.event(Resent)
             assert (await stranger.receive()).body == first
-            for _ in range(299):
-                assert (await world.event(Ignored)).reason is Silence.RESENT_JUST_NOW
+            while world.service.statistics().get("ignored_resent_just_now", 0) < 299 * times:
+                await world.event(Ignored)
         assert world.service.statistics()["answered"] == 4
         assert len(world.service_node.secure_channels.channels) == 2  # the enroller's, and one
 
@@ -196,7 +201,7 @@ async def test_a_service_that_was_killed_after_its_commit_gives_the_stored_answe
         enrollment = await device.enroll()
         # The keys of the channel were in the process that is gone.
         assert enrollment.channel is None
-        assert await enrollment.open_channel()
+        assert not (await enrollment.open_channel()).is_closed
         assert len(await world.service.list(State.ENROLLED)) == 1
 
 
@@ -266,3 +271,93 @@ def test_a_home_without_enrollment_is_a_plain_device(tmp_path: Path) -> None:
             assert (device.offer.pet_name, device.offer.eik) == ("two", device.offer.eik)
 
     asyncio.run(main())
+
+
+@asynchronous
+async def test_a_member_whose_answer_is_gone_asks_for_a_credential(tmp_path: Path) -> None:
+    async with World() as world:
+        home = tmp_path / "device"
+        node = await world.node(home=home)
+        device = await world.device(node=node)
+        message = await sent_in_vain(world, device)
+        await node.shutdown()
+        await world.enroller.approve([device.offer], attributes={"site": "berlin"})
+        stranger = await world.stranger()
+        await stranger.send(message)
+        enrolled = await world.event(Enrolled)
+        # Two days later.
+        world.clock.advance(2 * 24 * 3600)
+        await world.service._repository.purge(world.clock())
+        again = await world.device(node=await world.node(home=killed(home)))
+        again.recover_after = 0
+        enrollment = await again.enroll()
+        assert enrollment.identifier == enrolled.identifier
+        assert enrollment.attributes == enrolled.attributes
+        assert enrollment.relay_name == enrolled.record.short
+        assert enrollment.channel is None
+        await enrollment.create_relay()
+        assert again.status.step is EnrolleeStep.ENROLLED
+
+
+@asynchronous
+async def test_a_device_that_is_no_member_asks_in_vain_and_goes_on_waiting() -> None:
+    async with World() as world:
+        device = await world.device()
+        device.recover_after = 0
+        enrolling = asyncio.create_task(device.enroll(await world.bundle()))
+        for _ in range(10):
+            await world.ignored(Silence.UNKNOWN_ENROLLEE)
+        await world.enroller.approve([device.offer])
+        assert (await enrolling).service == world.service_identifier
+
+
+@asynchronous
+async def test_a_channel_that_the_device_never_uses_is_ended() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onboarding, "WAIT_SECONDS", 0.01)
+        async with World() as world:
+            device = await world.device()
+            message = await sent_in_vain(world, device)
+            await world.enroller.approve([device.offer])
+            stranger = await world.stranger()
+            await stranger.send(message)
+            identifier = (await world.event(Enrolled)).identifier
+            for channel in world.service_node.secure_channels.of_peer(identifier):
+                await channel.wait_closed()
+            assert world.service.statistics()["waiting_channels"] == 0
+            # The answer is still there, and says that no channel waits.
+            world.clock.advance(1)
+            enrollment = await device.enroll()
+            assert enrollment.channel is None
+
+
+@asynchronous
+async def test_frames_and_garbage_right_behind_the_answer_are_no_trouble() -> None:
+    async with World() as world:
+        node = await world.node()
+        device = await world.device(node=node)
+        await sent_in_vain(world, device)
+        # The service talks at once, as soon as it has answered, while the device still stores the acceptance.
+        await node.start_worker("who", WhoAsks())
+        told: list[Identifier] = []
+
+        def talk(event: ServiceEvent) -> None:
+            if isinstance(event, Enrolled):
+                told.append(event.identifier)
+                (channel,) = world.service_node.secure_channels.of_peer(event.identifier)
+                context = world.service_node.new_detached(incoming=ALLOW_ALL, outgoing=ALLOW_ALL)
+                for number in range(10):
+                    world.service_node.runtime.forward(
+                        context.mailboxes[0],
+                        LocalMessage(route(channel, "nowhere"), context.mailboxes[0].route, bytes([number])),
+                    )
+
+        world.service.on_event(talk)
+        await world.enroller.approve([device.offer])
+        enrollment = await device.enroll()
+        assert told == [enrollment.identifier]
+        assert enrollment.channel is not None
+        node.flow_controls.add_consumer("who", enrollment.channel.flow_control_id)
+        (back,) = world.service_node.secure_channels.of_peer(enrollment.identifier)
+        answer = await world.service_node.send_and_receive(route(back, "who"), "", reply=str)
+        assert answer == world.service_identifier.value.hex()

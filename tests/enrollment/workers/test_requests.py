@@ -87,9 +87,9 @@ async def test_bundles_in_wrong_numbers_and_for_wrong_times() -> None:
                 await world.enroller.request_bundles(count, expires_in)
             assert caught.value.status is Status.BAD_REQUEST
         # Negative: minus one in CBOR.
-        with pytest.raises(RequestRefused, match="^expires_in_seconds: "):
+        with pytest.raises(RequestRefused, match=r"^expires_in_seconds: "):
             await world.enroller.request(Method.POST, "/bundles", b"\x82\x01\x20")
-        with pytest.raises(RequestRefused, match="^body: ") as caught:
+        with pytest.raises(RequestRefused, match=r"^body: ") as caught:
             await world.enroller.request(Method.POST, "/bundles", BundlesRequest(1).encode() + b"\x00")
         assert caught.value.status is Status.BAD_REQUEST
         bundles = await world.enroller.request_bundles(20)
@@ -111,7 +111,7 @@ async def test_conflicts_and_unknown_records() -> None:
         assert (await world.event(Changed)).record == extended
         with pytest.raises(RecordNotFound):
             await world.enroller.show("0" * 20)
-        with pytest.raises(RequestRefused, match="^id: "):
+        with pytest.raises(RequestRefused, match=r"^id: "):
             await world.enroller.show(record.short[:-1])
         assert (await world.enroller.cancel(record.short)).state is State.CANCELLED
         with pytest.raises(RecordConflict):
@@ -156,8 +156,8 @@ async def channel_of(world: World) -> tuple[Node, Identifier, SecureChannel]:
 async def test_a_caller_who_is_neither_enroller_nor_enrolled(caplog: pytest.LogCaptureFixture) -> None:
     async with World() as world:
         node, identifier, channel = await channel_of(world)
+        request = Request("/bundles", Method.POST, BundlesRequest(1).encode(), 1).encode()
         with caplog.at_level(logging.WARNING, "ockam.enrollment"), pytest.raises(TimedOut):
-            request = Request("/bundles", Method.POST, BundlesRequest(1).encode(), 1).encode()
             await node.send_and_receive(route(channel, "enrollment_service"), request, timeout=0.05)
         assert (await world.event(CallerDropped)).identifier == identifier
         assert str(identifier) in caplog.text

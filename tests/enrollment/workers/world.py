@@ -82,7 +82,7 @@ class World:
         self.service = await self.service_node.create_enrollment_service(
             self.service_identifier, self.listener, options
         )
-        self.service.on_event(self._events.put_nowait)
+        self.unsubscribe = self.service.on_event(self._events.put_nowait)
 
     async def enroller_of(self, node: Node, identifier: Identifier) -> Enroller:
         """Make an enroller of this service."""

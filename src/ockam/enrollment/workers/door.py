@@ -71,7 +71,7 @@ class EnrollmentDoor(DirectWorker):
         self._spawner = spawner
         self._observers = observers
         self._device_spoke = device_spoke
-        self._in_flight = 0
+        self._handling: set[bytes] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self.waiting = WaitingEnds(host.runtime)
         self._no_channel = Route((Address.local(ENROLLMENT),))
@@ -89,16 +89,20 @@ class EnrollmentDoor(DirectWorker):
         if isinstance(received, Silence):
             self._ignored(received)
             return None
-        if self._in_flight >= MAX_IN_FLIGHT:
+        if received.message_id in self._handling:
+            # Its answer is in the making, and names the channel that begins with it: one sent now could not.
+            self._ignored(Silence.RESENT_JUST_NOW, count=True)
+            return None
+        if len(self._handling) >= MAX_IN_FLIGHT:
             self.dropped += 1
             return self
-        self._in_flight += 1
+        self._handling.add(received.message_id)
         self.runtime.new_task(self._handle(received, return_route, now))
-        return self if self._in_flight > BUSY_FROM else None
+        return self if len(self._handling) > BUSY_FROM else None
 
     async def wait_writable(self) -> None:
         """Wait until half of the limit is free."""
-        while self._in_flight > BUSY_FROM // 2:
+        while len(self._handling) > BUSY_FROM // 2:
             waiter = self.runtime.loop.create_future()
             self._waiters.append(waiter)
             await waiter
@@ -125,8 +129,8 @@ class EnrollmentDoor(DirectWorker):
             self._ignored(Silence.FAILED, count=True)
             log.error("an enrollment message could not be handled: %s", error)
         finally:
-            self._in_flight -= 1
-            if self._waiters and self._in_flight <= BUSY_FROM // 2:
+            self._handling.discard(received.message_id)
+            if self._waiters and len(self._handling) <= BUSY_FROM // 2:
                 for waiter in self._waiters:
                     if not waiter.done():
                         waiter.set_result(None)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ockam.enrollment.attributes import check_pet_name
-from ockam.enrollment.clock import DeviceClock
 from ockam.enrollment.enrollee import (
     AcceptedAnswer,
     Enrolled,
@@ -25,8 +23,10 @@ from ockam.enrollment.enrollee import (
 )
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
 from ockam.enrollment.errors import EnrollmentRejected, NoAnswer, UnusableCredential, WrongService
+from ockam.enrollment.workers.device_time import DeviceTime
 from ockam.enrollment.workers.enrollment import Enrollment
 from ockam.enrollment.workers.exchange import MessageExchange
+from ockam.enrollment.workers.recovery import FIRST_ASKED_AFTER_SECONDS, recover
 from ockam.enrollment.workers.station_link import receive_bundle
 from ockam.errors import Misuse
 from ockam.identity.errors import AttestationOutsideKeyWindow
@@ -103,10 +103,11 @@ class Enrollee:
         self._exchange: MessageExchange | None = None
         self._enrollment: Enrollment | None = None
         self._enrolling = asyncio.Lock()
-        self._own_clock = host.identities.now
-        self._device_clock = DeviceClock()
+        self._time = DeviceTime(host.clock)
         self.retry_delay: Callable[[int, float], float] = retry_delay
         """Seconds after the n-th sending (from 0) until the next; the other argument is random, from 0 to 1."""
+        self.recover_after = FIRST_ASKED_AFTER_SECONDS
+        """Seconds without an answer until the device asks whether it is a member."""
 
     # ---- what is known -----------------------------------------------------------------------------------------------
 
@@ -232,6 +233,8 @@ class Enrollee:
                 # Perhaps only this machine's clock is wrong: the next call asks for the stored answer again.
                 await self._close_exchange()
                 raise
+            if isinstance(answer, Enrolled):
+                return await self._recovered(answer)
             if isinstance(answer, AcceptedAnswer):
                 return await self._accepted(exchange, answer)
             await self._rejected(answer)
@@ -249,7 +252,7 @@ class Enrollee:
         if signed is None:
             raise Misuse("the device waits for no answer: give it a bundle")
         verified = verify_bundle_on_device(
-            signed, self._clock(), self._host.identities.vault.verifying, self._expected_service
+            signed, self._time.known(), self._host.identities.vault.verifying, self._expected_service
         )
         if isinstance(state, Enrolled):
             raise Misuse("this device is enrolled already")
@@ -258,7 +261,7 @@ class Enrollee:
 
     async def _new_message(self, offered: Offered, verified: VerifiedBundle) -> MessageExchange:
         host, identities = self._host, self._host.identities
-        self._learn(verified.contents.created_at)
+        self._time.assume(verified.contents.created_at)
         key = await self._channel_key()
         assert self._identifier is not None  # made with the key
         identity = await identities.identity(self._identifier)
@@ -273,42 +276,59 @@ class Enrollee:
     def _new_exchange(self, state: Waiting, channel_keys: ChannelKeys | None) -> MessageExchange:
         if self._identifier is None:
             raise Misuse("the device's identity is gone from its home: forget the enrollment and begin anew")
-        service = state.signed_bundle.contents().service
+        contents = state.signed_bundle.contents()
+        self._time.assume(contents.created_at)
+        service = contents.service
         if self._expected_service not in (None, service):
             raise WrongService
-        self._exchange = MessageExchange(self._host, state, self._identifier, service, channel_keys, self._clock)
+        self._exchange = MessageExchange(self._host, state, self._identifier, service, channel_keys, self._time)
         return self._exchange
 
-    async def _answer(self, exchange: MessageExchange, routes: tuple[str, ...]) -> AcceptedAnswer | RejectedAnswer:
-        attempt = 0
+    async def _answer(
+        self, exchange: MessageExchange, routes: tuple[str, ...]
+    ) -> AcceptedAnswer | RejectedAnswer | Enrolled:
+        loop = self._host.runtime.loop
+        began, ask_after, attempt = loop.time(), self.recover_after, 0
         while True:
             await exchange.send(routes)
             delay = self.retry_delay(attempt, self._host.random(1)[0] / 255)
             attempt += 1
-            done, _ = await asyncio.wait((exchange.answer,), timeout=delay)
-            if done:
+            await asyncio.wait((exchange.answer,), timeout=delay)
+            if not exchange.answer.done() and loop.time() - began >= ask_after:
+                ask_after = 2 * (loop.time() - began)
+                recovered = await recover(self._host, exchange.waiting, exchange.own)
+                # The answer itself is better: a channel comes with it.
+                if recovered is not None and not exchange.answer.done():
+                    return recovered
+            if exchange.answer.done():
                 return exchange.answer.result()
 
     async def _accepted(self, exchange: MessageExchange, answer: AcceptedAnswer) -> Enrollment:
         await self._host.identities.repositories.change_histories.update_identity(answer.service, ignore_older=True)
         # One row: the enrollment key, the message and its answer key are gone with this.
         await self._store(answer.state)
-        self._learn(answer.state.service_time)
-        assert self._identifier is not None  # it made the message
+        self._time.learn(answer.state.service_time)
         channel = exchange.establish()
         await self._close_exchange()
+        assert self._identifier is not None  # it made the message
         self._enrollment = Enrollment(self._host, self._repository, answer.state, self._identifier, channel)
         if channel is not None:
             self._host.runtime.new_task(self._enrollment.greet(GREETING_SECONDS))
+        return self._enrollment
+
+    async def _recovered(self, state: Enrolled) -> Enrollment:
+        await self._close_exchange()
+        await self._store(state)
+        self._time.learn(state.service_time)
+        assert self._identifier is not None  # it made the message
+        self._enrollment = Enrollment(self._host, self._repository, state, self._identifier, None)
         return self._enrollment
 
     async def _rejected(self, answer: RejectedAnswer) -> None:
         await self._close_exchange()
         await self._store(answer.state)
         if answer.try_again:
-            time_now = answer.state.service_time
-            self._device_clock = self._device_clock.after_wrong_times(time_now, _monotonic())
-            self._use_device_clock()
+            self._time.set_aside(answer.state.service_time)
 
     async def _close_exchange(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -328,7 +348,9 @@ class Enrollee:
             try:
                 return await identities.secure_channel_purpose_key(self._identifier)
             except AttestationOutsideKeyWindow:
-                # It was made by the wrong clock, and nobody knows it yet.
+                # It was made by the wrong clock, and nobody knows it yet. A message of it is not sent any more.
+                if isinstance(self._state, Waiting):
+                    await self._store(start_again(self._state))
                 await identities.repositories.named_identities.delete_named_identity(IDENTITY_NAME)
         identifier = await identities.create_identity()
         key = await identities.secure_channel_purpose_key(identifier)
@@ -336,34 +358,14 @@ class Enrollee:
         self._identifier = identifier
         return key
 
-    def _clock(self) -> int | None:
-        """Return the device's time; None when the clock is set aside and nothing is known in its place."""
-        return self._device_clock.now(self._own_clock(), _monotonic()) or None
-
-    def _learn(self, seconds: int) -> None:
-        self._device_clock = self._device_clock.learn(seconds, _monotonic())
-        if self._device_clock.now(self._own_clock(), _monotonic()) > self._own_clock():
-            self._use_device_clock()
-
-    def _use_device_clock(self) -> None:
-        # Everything this node attests and verifies is by the device's time from now on.
-        self._host.identities.now = lambda: self._clock() or self._own_clock()
-
     async def resume(self) -> None:
         """Take up what the disk says: the clock's floor, the authority, the enrollment."""
         state = self._state
-        offered = start_again(state) if not isinstance(state, Enrolled) else None
-        set_aside = (
-            offered.clock_set_aside if offered is not None else isinstance(state, Enrolled) and state.clock_set_aside
-        )
-        service_time = offered.service_time if offered is not None else 0
-        if isinstance(state, Enrolled):
-            service_time = state.service_time
-        if set_aside:
-            self._device_clock = self._device_clock.after_wrong_times(service_time, _monotonic())
-            self._use_device_clock()
-        elif service_time:
-            self._learn(service_time)
+        known = state if isinstance(state, Enrolled) else start_again(state)
+        if known.clock_set_aside:
+            self._time.set_aside(known.service_time)
+        elif known.service_time:
+            self._time.learn(known.service_time)
         if isinstance(state, Enrolled):
             if self._identifier is None:
                 raise Misuse("the device's identity is gone from its home: forget the enrollment and begin anew")
@@ -400,7 +402,3 @@ def _loaded(bundle: SignedEnrollmentBundle | str | bytes | None) -> SignedEnroll
             return SignedEnrollmentBundle.load(bundle)
         case _:
             return bundle
-
-
-def _monotonic() -> int:
-    return int(time.monotonic())

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from ockam.core.request import Method, Request, Response, Status
-from ockam.core.route import route
+from ockam.core.request import Method, Response, Status
 from ockam.enrollment.api_messages import (
     ApprovalEntry,
     ApprovalRequest,
@@ -33,7 +32,7 @@ from ockam.enrollment.messages import EnrolleeOffer
 from ockam.enrollment.pending import MAX_ENTRIES_PER_REQUEST, State
 from ockam.enrollment.workers.host import service_way
 from ockam.enrollment.workers.station import EnrollerStation
-from ockam.errors import Misuse, OckamError, TimedOut
+from ockam.errors import Misuse, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Enroller", "Flushed"]
 
 # Chosen by us.
-DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 REQUEST_ID_SIZE: Final = 16
 STATION_REQUEST_COUNT: Final = 10
 """Bundles a station asks for when it has none left."""
@@ -71,6 +69,10 @@ class Flushed:
     refused: tuple[QueuedOffer, ...]
 
 
+class OfflineEnroller(Misuse):
+    """This enroller was not told where its service is."""
+
+
 class Enroller:
     """An enroller of one service. Made by `Node.create_enroller`; it connects when it first has to.
 
@@ -86,7 +88,7 @@ class Enroller:
         identifier: Identifier,
         to: str | None,
         service: Identifier | None,
-        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        timeout: float,
     ) -> None:
         self._host = host
         self._repository = repository
@@ -154,7 +156,7 @@ class Enroller:
         if taken is None:
             try:
                 await self.stock_bundles(STATION_REQUEST_COUNT)
-            except (ServiceUnreachable, RequestRefused) as error:
+            except (ServiceUnreachable, RequestRefused, OfflineEnroller) as error:
                 raise NoBundleLeft from error
             taken = await self._repository.take_bundle(identifier, self._host.now())
         if taken is None:
@@ -329,20 +331,13 @@ class Enroller:
     async def _ask_once(self, method: Method, path: str, body: bytes | None) -> bytes:
         opened = await self._channel()
         assert self._way is not None  # `_channel` raises without one
-        number = int.from_bytes(self._host.random(4), "big") or 1
-        request = Request(path, method, body, number)
         try:
-            response = await self._host.context.send_and_receive(
-                route(opened.channel, self._way[1]), request.encode(), reply=Response, timeout=self._timeout
-            )
+            response = await self._host.ask(opened.channel, self._way[1], method, path, body, self._timeout)
         except TimedOut as error:
             await opened.close()
             raise ServiceUnreachable(
                 f"the service did not answer in {self._timeout:g} s. Is {self.identifier} one of its enrollers?"
             ) from error
-        except OckamError as error:
-            await opened.close()
-            raise ServiceUnreachable(f"the channel to the service has ended: {error.message}") from error
         if not response.is_ok:
             raise _refusal(response)
         return response.body or b""
@@ -353,7 +348,7 @@ class Enroller:
             if opened is not None and not opened.channel.is_closed:
                 return opened
             if self._way is None:
-                raise Misuse("this enroller was not told where its service is")
+                raise OfflineEnroller
             opened = await self._host.open_channel(
                 self._way[0], self.identifier, self.service, timeout=self._timeout, authority=None
             )
@@ -365,7 +360,12 @@ class Enroller:
 
 
 async def create_enroller(
-    host: Host, repository: EnrollerRepository, identifier: Identifier, to: str | None, service: Identifier | None
+    host: Host,
+    repository: EnrollerRepository,
+    identifier: Identifier,
+    to: str | None,
+    service: Identifier | None,
+    timeout: float,
 ) -> Enroller:
     """Make an enroller that knows what its disk knows; see `Node.create_enroller`."""
     pinned = await repository.pinned_service()
@@ -373,7 +373,7 @@ async def create_enroller(
         raise WrongService(f"this enroller has pinned the service {pinned}: use another home for another service")
     if service is not None and pinned is None:
         await repository.pin_service(service)
-    return Enroller(host, repository, identifier, to, service or pinned)
+    return Enroller(host, repository, identifier, to, service or pinned, timeout)
 
 
 def _entries(

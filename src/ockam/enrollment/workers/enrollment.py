@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ockam.core.request import Method, Request, Response
+from ockam.core.request import Method
 from ockam.core.route import route
 from ockam.enrollment.errors import RequestRefused, ServiceUnreachable
 from ockam.enrollment.workers.host import API, CREDENTIAL_ISSUER, ENROLLMENT_SERVICE, Way
-from ockam.errors import Misuse, OckamError
+from ockam.errors import Misuse, OckamError, TimedOut
 from ockam.identity.credential import CredentialAndPurposeKey, CredentialData
 from ockam.identity.verification import verify_change_history, verify_credential
 from ockam.identity.versioned_data import VersionedData
@@ -201,14 +201,10 @@ class Enrollment:
 
     async def _request(self, worker: str, method: Method, path: str, timeout: float) -> bytes:
         channel = await self.open_channel(timeout)
-        number = int.from_bytes(self._host.random(4), "big") or 1
-        request = Request(path, method, None, number)
         try:
-            response = await self._host.context.send_and_receive(
-                route(channel, worker), request.encode(), reply=Response, timeout=timeout
-            )
-        except OckamError as error:
-            raise ServiceUnreachable(error.message) from error
+            response = await self._host.ask(channel, worker, method, path, None, timeout)
+        except TimedOut as error:
+            raise ServiceUnreachable(f"the service did not answer in {timeout:g} s") from error
         if not response.is_ok:
             raise RequestRefused(response.error.message or "the service refuses the request")
         return response.body or b""

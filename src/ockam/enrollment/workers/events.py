@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +26,8 @@ __all__ = [
     "Resent",
     "ServiceEvent",
 ]
+
+log = logging.getLogger("ockam.enrollment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +109,8 @@ class Observers:
     def tell(self, event: ServiceEvent) -> None:
         """Tell all."""
         for observer in tuple(self._observers):
-            observer(event)
+            try:
+                observer(event)
+            except Exception:
+                # Whoever only watches must not keep a device from its answer.
+                log.exception("an observer of the enrollment service failed")

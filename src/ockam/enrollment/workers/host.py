@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ockam.core.address import Address, TransportType
+from ockam.core.request import Method, Request, Response
 from ockam.core.route import Route
+from ockam.core.route import route as make_route
 from ockam.enrollment.errors import ServiceUnreachable
-from ockam.errors import OckamError, TimedOut
+from ockam.errors import OckamError, PeerError, TimedOut
 from ockam.multiaddr import MultiAddr, resolve
 from ockam.multiaddr.protocol import Protocol
+from ockam.runtime.errors import UnknownAddress
 from ockam.secure_channel.noise import Role
 from ockam.secure_channel.trust_policy import TrustEveryone, TrustIdentifier
 from ockam.secure_channel.workers.handshake import HandshakeWorker, Terms
@@ -18,11 +22,12 @@ from ockam.transport.errors import ConnectionTimedOut, PeerNotFound, TransportFa
 from ockam.transport.host_port import HostPort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from ockam.identity.credential import CredentialAndPurposeKey
     from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
+    from ockam.runtime.clock import NodeClock
     from ockam.runtime.context import Context
     from ockam.runtime.router import Runtime
     from ockam.secure_channel.workers.channel import SecureChannel
@@ -36,10 +41,15 @@ __all__ = [
     "ENROLLER",
     "ENROLLMENT",
     "ENROLLMENT_SERVICE",
+    "ChannelEnded",
     "Host",
     "OpenChannel",
     "Way",
+    "service_way",
+    "unless_closed",
 ]
+
+T = TypeVar("T")
 
 # Fixed by the protocol: addresses of workers.
 API: Final = "api"
@@ -123,6 +133,7 @@ class Host:
         context: the node's own.
         services: what channels of the node's identities are made of.
         tcp: its transport.
+        clock: its time.
         random: the system's random source.
         fresh_services: makes services whose identities are in memory only, for a link between strangers.
     """
@@ -130,6 +141,7 @@ class Host:
     context: Context
     services: ChannelServices
     tcp: TcpTransport
+    clock: NodeClock
     random: Callable[[int], bytes]
     fresh_services: Callable[[], ChannelServices]
 
@@ -145,7 +157,7 @@ class Host:
 
     def now(self) -> int:
         """Return the time in seconds."""
-        return self.services.identities.now()
+        return self.clock()
 
     async def connect(self, way: Way) -> tuple[TcpConnection | None, Route]:
         """Open a connection if the way needs one; return it, and the route over it.
@@ -202,6 +214,25 @@ class Host:
             self.runtime.new_task(_close_after(channel, connection))
         return OpenChannel(channel, connection)
 
+    async def ask(
+        self, channel: SecureChannel, worker: str, method: Method, path: str, body: bytes | None, timeout: float
+    ) -> Response:
+        """Send a request to a worker at the other end of a channel, and return the response.
+
+        Raises:
+            TimedOut: no answer in `timeout` seconds.
+            ServiceUnreachable: the channel ended before an answer came.
+        """
+        number = int.from_bytes(self.random(4), "big") or 1
+        request = Request(path, method, body, number).encode()
+        answer = self.context.send_and_receive(make_route(channel, worker), request, reply=Response, timeout=timeout)
+        try:
+            return await unless_closed(channel, answer)
+        except TimedOut:
+            raise
+        except (ChannelEnded, UnknownAddress) as error:
+            raise ServiceUnreachable("the channel to the service has ended") from error
+
     def send_quietly(self, action: Callable[[], object]) -> bool:
         """Do one sending; a way that is gone meanwhile is like a message that gets lost. False then."""
         try:
@@ -210,6 +241,29 @@ class Host:
             return False
         self.runtime.flush()
         return True
+
+
+async def unless_closed(channel: SecureChannel, awaitable: Awaitable[T]) -> T:
+    """Await something, but not longer than a channel lives.
+
+    Raises:
+        ChannelEnded: the channel was closed first.
+    """
+    task = asyncio.ensure_future(awaitable)
+    closed = asyncio.ensure_future(channel.wait_closed())
+    try:
+        await asyncio.wait((task, closed), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ChannelEnded
+        return task.result()
+    finally:
+        for other in (task, closed):
+            other.cancel()
+        await asyncio.gather(task, closed, return_exceptions=True)
+
+
+class ChannelEnded(PeerError):
+    """The other side has closed the channel."""
 
 
 async def _close(connection: TcpConnection | None) -> None:

@@ -219,7 +219,11 @@ class EnrollmentService:
         peer = peer_identifier(message)
         if peer is None:
             return False
-        entry = await self._host.identities.attributes(Identifier(peer), self.identifier)
+        identifier = Identifier(peer)
+        member = await self._repository.member(identifier)
+        if member is not None and member.state is State.REVOKED:
+            return False
+        entry = await self._host.identities.attributes(identifier, self.identifier)
         return entry is not None and entry.attributes.get(RELAY_ATTRIBUTE.encode()) == name.encode()
 
     async def _upkeep(self) -> None:

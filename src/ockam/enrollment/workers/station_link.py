@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import Address
@@ -11,8 +11,8 @@ from ockam.core.route import Route, route
 from ockam.enrollment.enrollment_bundle import SignedEnrollmentBundle
 from ockam.enrollment.errors import StationEnded
 from ockam.enrollment.link import LINK_NONCE_SIZE, CodeNotConfirmed, EnrolleeLink, LinkParties, Nonce
-from ockam.enrollment.workers.host import API, ENROLLER, Way
-from ockam.errors import OckamError
+from ockam.enrollment.workers.host import API, ENROLLER, ChannelEnded, Way, unless_closed
+from ockam.runtime.errors import UnknownAddress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ockam.secure_channel.workers.channel import SecureChannel
 
 __all__ = ["receive_bundle"]
-
-T = TypeVar("T")
 
 # Chosen by us.
 LINK_SECONDS: Final = 30.0
@@ -76,32 +74,14 @@ async def _converse(
     try:
         await context.send(station, offer.encode())
         await context.send(station, link.commit().encode())
-        nonce = Nonce.decode(await _unless_closed(channel, receive()))
+        nonce = Nonce.decode(await unless_closed(channel, receive()))
         reveal, code = link.on_nonce(nonce)
         await context.send(station, reveal.encode())
         # The station asks its person meanwhile; the bundle waits here until ours has agreed.
-        if not await _unless_closed(channel, confirm(code)):
+        if not await unless_closed(channel, confirm(code)):
             raise CodeNotConfirmed
-        return SignedEnrollmentBundle.decode(await _unless_closed(channel, receive()))
-    except OckamError as error:
-        if channel.is_closed and not isinstance(error, CodeNotConfirmed):
-            raise StationEnded from error
-        raise
+        return SignedEnrollmentBundle.decode(await unless_closed(channel, receive()))
+    except (ChannelEnded, UnknownAddress) as error:
+        raise StationEnded from error
     finally:
         await context.stop()
-
-
-async def _unless_closed(channel: SecureChannel, awaitable: Awaitable[T]) -> T:
-    """Await something, but not longer than the channel lives."""
-    task = asyncio.ensure_future(awaitable)
-    closed = asyncio.ensure_future(channel.wait_closed())
-    try:
-        await asyncio.wait((task, closed), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise StationEnded
-        return task.result()
-    finally:
-        for other in (task, closed):
-            if not other.done():
-                other.cancel()
-        await asyncio.gather(task, closed, return_exceptions=True)
