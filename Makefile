@@ -8,14 +8,14 @@ TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 10
 # The protocol cores; each line and branch of them counts.
-COVERED := */ockam/encoding/*,*/ockam/core/*,*/ockam/identity/*,*/ockam/secure_channel/*,*/ockam/enrollment/*
+COVERED := */ockam/encoding/*,*/ockam/core/*,*/ockam/identity/*,*/ockam/secure_channel/*,*/ockam/enrollment/*,*/ockam/portal/*
 COVERAGE_THRESHOLD ?= 95
 
-FAST := not interop and not slow and not demo
+FAST := not interop and not slow and not demo and not services
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 
 .DEFAULT_GOAL := check
-.PHONY: check environment demo test test-slow lint format types contracts coverage coverage-report fuzz interop peer bench docs wheel clean
+.PHONY: check environment demo test test-slow test-services lint format types contracts coverage coverage-report fuzz interop peer bench docs wheel clean
 
 check: lint test
 
@@ -51,6 +51,12 @@ test: environment
 # Exit status 5 is pytest's "no tests collected", which is no failure here.
 test-slow: environment
 	@$(PYTEST) -m '(slow or demo) and not interop' $(PYTEST_ARGS) || test $$? -eq 5
+
+# The vaults on tokens and in clouds: installs their extras, and SoftHSM where this is a Debian and we are root.
+test-services: environment
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pkcs11,aws,azure,services]'
+	@tests/vault/install_softhsm.sh
+	@$(PYTEST) -m services -rs $(PYTEST_ARGS)
 
 coverage:
 	@$(MAKE) --no-print-directory test PYTEST_ARGS='--cov --cov-report= $(PYTEST_ARGS)'

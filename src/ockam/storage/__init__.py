@@ -13,6 +13,7 @@ from ockam.storage.errors import (
     StorageError,
 )
 from ockam.storage.home import Home
+from ockam.storage.key_file import create_key_file, read_key_file
 from ockam.storage.memory import MemorySecretsRepository, create_memory_repositories
 from ockam.storage.sqlite.identity import create_sqlite_repositories
 from ockam.storage.sqlite.vault import SqliteSecretsRepository
@@ -31,6 +32,8 @@ __all__ = [
     "SchemaTooNew",
     "SqliteSecretsRepository",
     "StorageError",
+    "create_key_file",
     "create_memory_repositories",
     "create_sqlite_repositories",
+    "read_key_file",
 ]

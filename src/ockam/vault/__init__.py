@@ -1,6 +1,8 @@
 """Vaults: interfaces to secret keys, and the public values they produce."""
 
 from ockam.vault.errors import (
+    CannotUnseal,
+    ExtraMissing,
     InvalidEcdsaInput,
     InvalidKeyType,
     InvalidPublicKey,
@@ -10,8 +12,14 @@ from ockam.vault.errors import (
     InvalidSharedSecret,
     InvalidSignatureSize,
     KeyNotFound,
+    OperationUnsupported,
+    SealedSecretDamaged,
+    SecretNotSealed,
+    SecretsSealed,
     SignatureAndPublicKeyTypesDontMatch,
+    VaultAccessDenied,
     VaultError,
+    VaultUnavailable,
 )
 from ockam.vault.interfaces import (
     DiffieHellmanKey,
@@ -35,11 +43,13 @@ from ockam.vault.keys import (
 from ockam.vault.signatures import EcdsaP256Signature, Ed25519Signature, Signature, read_signature
 
 __all__ = [
+    "CannotUnseal",
     "DiffieHellmanKey",
     "EcdsaP256PublicKey",
     "EcdsaP256Signature",
     "Ed25519PublicKey",
     "Ed25519Signature",
+    "ExtraMissing",
     "InvalidEcdsaInput",
     "InvalidKeyType",
     "InvalidPublicKey",
@@ -49,7 +59,11 @@ __all__ = [
     "InvalidSharedSecret",
     "InvalidSignatureSize",
     "KeyNotFound",
+    "OperationUnsupported",
+    "SealedSecretDamaged",
+    "SecretNotSealed",
     "SecretsRepository",
+    "SecretsSealed",
     "SecureChannelVault",
     "Signature",
     "SignatureAndPublicKeyTypesDontMatch",
@@ -58,7 +72,9 @@ __all__ = [
     "SigningSecret",
     "SigningVault",
     "Vault",
+    "VaultAccessDenied",
     "VaultError",
+    "VaultUnavailable",
     "VerifyingPublicKey",
     "VerifyingVault",
     "X25519KeyHandle",

@@ -4,7 +4,7 @@ Source:
     reference ockam_vault/src/error.rs; origin Vault, kinds as listed there.
 """
 
-from ockam.errors import Kind, Misuse, OckamError, Origin, PeerError
+from ockam.errors import EnvironmentFault, Kind, Misuse, OckamError, Origin, PeerError
 
 
 class VaultError(OckamError):
@@ -58,3 +58,57 @@ class InvalidEcdsaInput(VaultError, PeerError):
 
 class InvalidSharedSecret(VaultError, PeerError):
     """The other party's X25519 key is of low order: the shared secret would be known to everyone."""
+
+
+# --- sealed secrets ---------------------------------------------------------------------------------------------------
+
+
+class CannotUnseal(VaultError, Misuse):
+    """The secrets do not open: the passphrase or key file is a wrong one, or what is stored was altered."""
+
+    default_kind = Kind.INVALID
+
+
+class SecretsSealed(VaultError, Misuse):
+    """The secrets are sealed. Open the vault with their passphrase or key file."""
+
+    default_kind = Kind.MISUSE
+
+
+class SecretNotSealed(VaultError, Misuse):
+    """A secret of this store is not sealed, and might not be ours. Seal the store (`seal_existing`) before using it."""
+
+    default_kind = Kind.MISUSE
+
+
+class SealedSecretDamaged(VaultError, EnvironmentFault):
+    """A sealed secret was altered, or moved from another place. Restore it from a backup."""
+
+    default_kind = Kind.INVALID
+
+
+# --- vaults in other places: tokens and services ----------------------------------------------------------------------
+
+
+class ExtraMissing(VaultError, Misuse):
+    """This vault needs a package that is not installed."""
+
+    default_kind = Kind.MISUSE
+
+
+class OperationUnsupported(VaultError, Misuse):
+    """The token or service behind this vault does not offer what this operation needs."""
+
+    default_kind = Kind.UNSUPPORTED
+
+
+class VaultAccessDenied(VaultError, Misuse):
+    """The token or service refused us: look at the PIN, the credentials or the permissions."""
+
+    default_kind = Kind.MISUSE
+
+
+class VaultUnavailable(VaultError, EnvironmentFault):
+    """The token or service behind this vault cannot be reached now. Nothing was done; try again when it is back."""
+
+    default_kind = Kind.IO

@@ -1,4 +1,6 @@
-"""Secrets in SQLite, in plain text as in the reference: the file's mode (0600) is what protects them.
+"""Secrets in SQLite, as they are given: in plain text as in the reference, where the file's mode (0600) protects them.
+
+`SealedSecretsRepository` over this one gives sealed secrets; they go into the same columns.
 
 Source:
     reference ockam_vault/src/storage/secrets_repository_sql.rs.
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 from ockam.errors import Kind, Origin
 from ockam.storage.errors import DatabaseDamaged
 from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret, X25519KeyHandle
+from ockam.vault.software.sealing import is_sealed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -115,7 +118,7 @@ def _delete_all(connection: sqlite3.Connection) -> None:
 
 
 def _checked(secret: object) -> bytes:
-    if not isinstance(secret, bytes) or len(secret) != _SECRET_SIZE:
+    if not isinstance(secret, bytes) or not (len(secret) == _SECRET_SIZE or is_sealed(secret)):
         raise _damaged()
     return secret
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 
 from ockam.vault.interfaces import SecretsRepository, Vault
+from ockam.vault.software.sealed_secrets import SealedSecretsRepository, secrets_are_sealed
+from ockam.vault.software.sealing import ScryptCost, SealingKey
 from ockam.vault.software.secrets import MemorySecretsRepository
 from ockam.vault.software.secure_channel import SoftwareDiffieHellmanKey, SoftwareSecureChannelVault
 from ockam.vault.software.signing import SoftwareSigningVault
@@ -11,11 +13,15 @@ from ockam.vault.software.verifying import SoftwareVerifyingVault
 
 __all__ = [
     "MemorySecretsRepository",
+    "ScryptCost",
+    "SealedSecretsRepository",
+    "SealingKey",
     "SoftwareDiffieHellmanKey",
     "SoftwareSecureChannelVault",
     "SoftwareSigningVault",
     "SoftwareVerifyingVault",
     "create_software_vault",
+    "secrets_are_sealed",
 ]
 
 

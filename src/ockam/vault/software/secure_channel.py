@@ -10,10 +10,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import x25519
 
-from ockam.vault.errors import InvalidSecretLength, InvalidSharedSecret, KeyNotFound
+from ockam.vault.errors import InvalidSecretLength, InvalidSharedSecret, KeyNotFound, SecretsSealed
 from ockam.vault.interfaces import DiffieHellmanKey, SecretsRepository, X25519KeyHandle
 from ockam.vault.keys import X25519PublicKey
 from ockam.vault.software.cache import LruCache
+from ockam.vault.software.sealing import is_sealed
 
 X25519_SECRET_SIZE: Final = 32
 LOADED_KEYS_LIMIT: Final = 1024
@@ -107,6 +108,8 @@ class SoftwareSecureChannelVault:
             secret = await self._secrets.x25519_secret(handle)
             if secret is None:
                 raise KeyNotFound
+            if is_sealed(secret):
+                raise SecretsSealed
             key = SoftwareDiffieHellmanKey(secret)
             self._loaded.keep(handle, key)
         return key

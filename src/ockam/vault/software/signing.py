@@ -11,11 +11,12 @@ from typing import Final, TypeAlias
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-from ockam.vault.errors import InvalidSecret, InvalidSecretLength, KeyNotFound
+from ockam.vault.errors import InvalidSecret, InvalidSecretLength, KeyNotFound, SecretsSealed
 from ockam.vault.interfaces import SecretsRepository, SigningKeyHandle, SigningKeyType, SigningSecret
 from ockam.vault.keys import EcdsaP256PublicKey, Ed25519PublicKey, VerifyingPublicKey
 from ockam.vault.signatures import EcdsaP256Signature, Ed25519Signature, Signature
 from ockam.vault.software.cache import LruCache
+from ockam.vault.software.sealing import is_sealed
 
 SIGNING_SECRET_SIZE: Final = 32
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -124,6 +125,8 @@ class SoftwareSigningVault:
             secret = await self._secrets.signing_secret(handle)
             if secret is None:
                 raise KeyNotFound
+            if is_sealed(secret.secret):
+                raise SecretsSealed
             key = _load(secret)
             self._loaded.keep(handle, key)
         return key
