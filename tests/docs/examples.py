@@ -11,6 +11,7 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ockam import portal
 from ockam.core import Address, Route, route
 from ockam.core.flow_control import FlowControlId
 from ockam.core.message import encode_body
@@ -357,6 +358,9 @@ EXAMPLES: Final[dict[str, Callable[[], bytes | str]]] = {
     "relay_request": relay_request,
     "relay_any": lambda: bytes(encode_body(EPHEMERAL)),
     "relay_confirmation": relay_confirmation,
+    # docs/streams.md
+    "stream_payload": lambda: portal.Payload(b"hello").encode(),
+    "stream_payload_with_counter": lambda: portal.Payload(b"hello", 0x1234).encode(),
     # docs/identities.md
     "change_data": lambda: alice().identity.change_history.changes[0].data,
     "identifier": lambda: alice().identity.identifier.value,

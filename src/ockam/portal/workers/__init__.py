@@ -1,0 +1,1 @@
+"""The workers of streams, on the node runtime."""

@@ -1,0 +1,148 @@
+"""Libraries that know nothing of channels, through one: uvicorn and httpx, asyncpg and a PostgreSQL of its own.
+
+Each is left out where its library, or PostgreSQL, is not installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.asynchronous import asynchronous
+from tests.portal.workers.talking import Pair, connected
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.services
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes on to the end."""
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(1 << 20):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def local_port(pair: Pair) -> AsyncIterator[int]:
+    """Yield a port of this machine that leads through the channel."""
+
+    async def connected_locally(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await pair.client.open_stream(pair.route)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    server = await asyncio.start_server(connected_locally, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+# ---- ASGI ------------------------------------------------------------------------------------------------------------
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the request's body, or its path."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    for start in range(0, len(body), 100_000):
+        await send({"type": "http.response.body", "body": body[start : start + 100_000], "more_body": True})
+    await send({"type": "http.response.body", "body": b"" if body else scope["path"].encode()})
+
+
+def test_an_asgi_server_behind_a_channel() -> None:
+    uvicorn = pytest.importorskip("uvicorn")
+    httpx = pytest.importorskip("httpx")
+    h11_impl = pytest.importorskip("uvicorn.protocols.http.h11_impl")
+    server = pytest.importorskip("uvicorn.server")
+    config = uvicorn.Config(application, log_config=None, lifespan="off")
+    config.load()
+    state = server.ServerState()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Let uvicorn's own protocol take the transport over."""
+        protocol = h11_impl.H11Protocol(config=config, server_state=state, app_state={})
+        writer.transport.set_protocol(protocol)
+        protocol.connection_made(writer.transport)
+
+    @asynchronous
+    async def main() -> None:
+        async with connected(serve) as pair, local_port(pair) as port:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+                answer = await client.get("/path")
+                assert (answer.status_code, answer.text) == (200, "/path")
+                body = os.urandom(3_000_000)
+                answers = await asyncio.gather(*(client.post("/", content=body) for _ in range(5)))
+                assert all(answer.content == body for answer in answers)
+            while pair.stream_server.statistics()["streams"]:  # noqa: ASYNC110 - nothing tells when the last has ended
+                await asyncio.sleep(0)
+
+    main()
+
+
+# ---- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def postgres() -> Iterator[Path]:
+    """A PostgreSQL that listens on a socket in the directory that is yielded."""
+    pytest.importorskip("asyncpg")
+    programs = {name: shutil.which(name) for name in ("initdb", "pg_ctl")}
+    if None in programs.values():
+        pytest.skip("needs PostgreSQL: initdb and pg_ctl")
+    as_other: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}  # it does not run as root
+    # Not below pytest's own directory, which is closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        if as_other:
+            shutil.chown(directory, "nobody")
+        data = directory / "data"
+
+        def run(program: str, *arguments: str | Path) -> None:
+            command = [str(word) for word in (programs[program], *arguments)]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False, **as_other)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        run("initdb", "-D", data, "-U", "robot", "-A", "trust")
+        options = f"-k {directory} -c listen_addresses="
+        run("pg_ctl", "-D", data, "-l", directory / "log", "-o", options, "-w", "start")
+        try:
+            yield directory
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def test_a_database_behind_a_channel(postgres: Path) -> None:
+    asyncpg = pytest.importorskip("asyncpg")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        near_reader, near_writer = await asyncio.open_unix_connection(postgres / ".s.PGSQL.5432")
+        await asyncio.gather(pump(reader, near_writer), pump(near_reader, writer))
+
+    @asynchronous
+    async def main() -> None:
+        async with connected(serve) as pair, local_port(pair) as port:
+            connection = await asyncpg.connect(
+                host="127.0.0.1", port=port, user="robot", database="postgres", ssl=False
+            )
+            await connection.execute("CREATE TABLE readings (id serial PRIMARY KEY, value bytea)")
+            values = [os.urandom(100_000) for _ in range(20)]
+            await connection.executemany("INSERT INTO readings (value) VALUES ($1)", [(value,) for value in values])
+            rows = await connection.fetch("SELECT value FROM readings ORDER BY id")
+            assert [row["value"] for row in rows] == values
+            await connection.close()
+
+    main()
