@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ockam.cli.failures import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
+    from ockam.cli.databases import DatabaseArgument
     from ockam.enrollment.repository import EnrollmentRepository
     from ockam.identity.repository import Repositories
     from ockam.storage.home import Home
@@ -69,23 +71,23 @@ async def read_only_repositories(path: Path) -> AsyncIterator[Repositories]:
 
 
 @asynccontextmanager
-async def read_only_enrollments(path: Path, database: Path | None) -> AsyncIterator[EnrollmentRepository]:
+async def read_only_enrollments(path: Path, database: DatabaseArgument | None) -> AsyncIterator[EnrollmentRepository]:
     """Open the tables of an enrollment service in the same way.
 
     Args:
         path: the home of its node.
-        database: the file of its tables, if it is not in the home.
+        database: of its tables, if they are not in the home.
     """
-    from ockam.storage.database import Database
+    from ockam.storage.opening import open_database
     from ockam.storage.sqlite.enrollment import SqliteEnrollmentRepository
 
     if database is None:
         async with read_only_home(path) as home:
             yield SqliteEnrollmentRepository(home.database, _NO_KEY)
         return
-    if not database.exists():  # noqa: ASYNC240 - nothing else runs in this process
+    if isinstance(database, Path) and not database.exists():  # noqa: ASYNC240 - nothing else runs in this process
         raise Conflict(f"There is no database {database}.")
-    tables = Database(database, read_only=True)
+    tables = await asyncio.to_thread(open_database, database, read_only=True)
     try:
         yield SqliteEnrollmentRepository(tables, _NO_KEY)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
@@ -12,44 +13,59 @@ from ockam.core.access_control import ALLOW_ALL, DENY_ALL, AccessControl
 from ockam.core.address import Address
 from ockam.core.route import Route, RouteLike
 from ockam.core.route import route as make_route
-from ockam.enrollment.workers.service import EnrollmentService, EnrollmentServiceOptions
+from ockam.encoding.hex import decode_hex
 from ockam.errors import Misuse, Origin
 from ockam.identity.credential import CredentialAndPurposeKey
 from ockam.identity.identities import Identities
 from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData
-from ockam.node.enrollment import NodeEnrollment
+from ockam.portal.workers.streams import DEFAULT_LIMIT_BYTES, MAX_STREAMS, ClientConnected, StreamServer, open_stream
 from ockam.relay.workers.remote import RemoteRelay
 from ockam.relay.workers.service import RelayService, RelayServiceOptions, start_relay_service
+from ockam.runtime.clock import NodeClock
 from ockam.runtime.context import DEFAULT_TIMEOUT_SECONDS, Context, detached_context
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY
 from ockam.runtime.router import Runtime
-from ockam.secure_channel.noise import Role
-from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions, credential_of
+from ockam.secure_channel.noise import AES256_GCM_SHA256, Role, Suite, channel_suite
+from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions
 from ockam.secure_channel.workers.handshake import ChannelServices, HandshakeWorker, Terms
 from ockam.secure_channel.workers.listener import SecureChannelListener
 from ockam.secure_channel.workers.own_payload import OwnPayloads
 from ockam.secure_channel.workers.registry import SecureChannelRegistry
 from ockam.storage.home import Home
 from ockam.storage.memory import create_memory_repositories
-from ockam.storage.sqlite.identity import create_sqlite_repositories
+from ockam.storage.memory_secure_channel import MemorySecureChannelRepository
+from ockam.storage.opening import open_database
+from ockam.storage.sqlite.identity import DEFAULT_NODE_NAME, create_sqlite_repositories
+from ockam.storage.sqlite.secure_channel import SqliteSecureChannelRepository
 from ockam.storage.sqlite.vault import SqliteSecretsRepository
 from ockam.transport.tcp.transport import TcpTransport
-from ockam.vault.interfaces import SigningKeyType
-from ockam.vault.software import create_software_vault
+from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret
+from ockam.vault.software import SoftwareSigningVault, create_software_vault
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from ockam.core.flow_control import FlowControls
+    from ockam.authority.members import Members
+    from ockam.core.flow_control import FlowControlId, FlowControls
     from ockam.core.message import Body, Routed
+    from ockam.enrollment.workers.enrollee import Enrollee
+    from ockam.enrollment.workers.enroller import Enroller
+    from ockam.enrollment.workers.service import EnrollmentService, EnrollmentServiceOptions
+    from ockam.identity.change_history import Comparison
+    from ockam.identity.credential_retriever import RefreshTiming
     from ockam.identity.identifier import Identifier
     from ockam.identity.repository import Repositories
     from ockam.identity.verification import VerifiedCredential
+    from ockam.node.enrollment import NodeEnrollment
     from ockam.runtime.delayed import DelayedEvent
     from ockam.runtime.worker import DirectWorker, Processor, Worker
+    from ockam.secure_channel.repository import SecureChannelRepository
     from ockam.secure_channel.workers.channel import SecureChannel
-    from ockam.enrollment.workers.enrollee import Enrollee
-    from ockam.enrollment.workers.enroller import Enroller
+    from ockam.secure_channel.workers.persisted import PersistedDecryptor
+    from ockam.secure_channel.workers.remote_credential import RemoteCredentialRetriever
+    from ockam.storage.opening import DatabaseLocation
+    from ockam.storage.sql import SqlDatabase
     from ockam.transport.tcp.listener import TcpListener
     from ockam.vault.interfaces import Vault
 
@@ -72,29 +88,41 @@ class Node:
     Args:
         home: directory of the node: identities, keys and what else must survive a restart, in one SQLite file. Only one
             process at a time may have it open. Without it everything is in memory.
+        database: where the node's data is, in place of `home`: `postgres://user:password@host:port/database`, which
+            many nodes may share (docs/storage.md), or a file of SQLite.
+        node_name: of this node among those that share a database; each running node needs its own.
         storage: repositories of your own, in place of `home`.
         vault: a vault of your own.
         clock: seconds since 1970, UTC; for tests.
         random: returns so many random bytes; for tests.
+        suite: of all secure channels of the node, or its documented name. It is never negotiated: nodes of different
+            suites do not reach each other, and the reference has the default only.
     """
 
     def __init__(
         self,
         *,
         home: str | os.PathLike[str] | None = None,
+        database: DatabaseLocation | None = None,
+        node_name: str = DEFAULT_NODE_NAME,
         storage: Repositories | None = None,
         vault: Vault | None = None,
         clock: Callable[[], int] | None = None,
         random: Callable[[int], bytes] = os.urandom,
+        suite: Suite | str = AES256_GCM_SHA256,
     ) -> None:
-        if home is not None and storage is not None:
-            raise Misuse("a node has a home or a storage of its own, not both", origin=Origin.NODE)
+        if sum(place is not None for place in (home, database, storage)) > 1:
+            raise Misuse("a node has a home, a database or a storage of its own, not both", origin=Origin.NODE)
         self._home_path = Path(home) if home is not None else None
+        self._database_location = database
+        self._node_name = node_name
         self._given_storage = storage
         self._given_vault = vault
-        self._clock = clock or _system_clock
+        self._clock = NodeClock(clock or _system_clock)
         self._random = random
+        self._suite = channel_suite(suite)
         self._home: Home | None = None
+        self._database: SqlDatabase | None = None
         self._started: _Started | None = None
         self._enrollment: NodeEnrollment | None = None
 
@@ -109,20 +137,27 @@ class Node:
         """
         if self._started is not None:
             raise Misuse("the node was started already", origin=Origin.NODE)
+        persisted: SecureChannelRepository = MemorySecureChannelRepository()
         if self._home_path is not None:
             self._home = Home(self._home_path)
+            self._database = self._home.database
+        elif self._database_location is not None:
+            self._database = await asyncio.to_thread(open_database, self._database_location)
+        if self._database is not None:
             try:
                 vault = self._given_vault or create_software_vault(
-                    SqliteSecretsRepository(self._home.database), self._random
+                    SqliteSecretsRepository(self._database), self._random
                 )
-                storage = create_sqlite_repositories(self._home.database, vault.verifying)
+                storage = create_sqlite_repositories(self._database, vault.verifying, self._node_name)
+                persisted = SqliteSecureChannelRepository(self._database, self._random)
             except BaseException:
                 self._close_home()
                 raise
         else:
             vault = self._given_vault or create_software_vault(None, self._random)
             storage = self._given_storage or create_memory_repositories()
-        self._started = _Started(Runtime(self._clock, self._random), Identities(vault, storage, self._clock))
+        identities = Identities(vault, storage, self._clock)
+        self._started = _Started(Runtime(self._clock, self._random), identities, self._suite, persisted)
 
     async def shutdown(self, timeout: float = 1.0) -> None:
         """Stop every worker, then close the home; what has not stopped in `timeout` seconds is cancelled."""
@@ -136,6 +171,9 @@ class Node:
             self._close_home()
 
     def _close_home(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
         if self._home is not None:
             self._home.close()
             self._home = None
@@ -189,7 +227,12 @@ class Node:
         return self._home
 
     @property
-    def clock(self) -> Callable[[], int]:
+    def database(self) -> SqlDatabase | None:
+        """The open database, of the home or shared, if the node has one."""
+        return self._database
+
+    @property
+    def clock(self) -> NodeClock:
         """The node's clock: seconds since 1970, UTC."""
         return self._clock
 
@@ -244,6 +287,70 @@ class Node:
         """Return the change history of a known identity: public, and all that others need to know it."""
         return await self.identities.export_identity(identifier)
 
+    async def import_identity_hex(self, change_history: str, expected: Identifier | None = None) -> Identifier:
+        """Like `import_identity`, of hexadecimal text in either case."""
+        return await self.import_identity(decode_hex(change_history.strip()), expected)
+
+    async def export_identity_hex(self, identifier: Identifier) -> str:
+        """Like `export_identity`, as lower-case hexadecimal text."""
+        return (await self.export_identity(identifier)).hex()
+
+    async def import_private_identity(
+        self, change_history: bytes, key: SigningKeyHandle | SigningSecret, expected: Identifier | None = None
+    ) -> Identifier:
+        """Be an identity that was made elsewhere.
+
+        Args:
+            change_history: as `export_identity` gave it.
+            key: the primary key of its latest change: its handle in the node's vault, or the secret itself, which is
+                put there.
+            expected: whose history it must be.
+
+        Raises:
+            WrongSecretKey: it is not that key; the history is stored all the same.
+            Misuse: the vault takes no secrets.
+            OckamError: the history does not verify, or is older than or in conflict with what is known.
+        """
+        if isinstance(key, SigningSecret):
+            vault = self.identities.vault.identity
+            if not isinstance(vault, SoftwareSigningVault):
+                raise Misuse("this vault takes no secrets: give the handle of a key in it", origin=Origin.VAULT)
+            key = await vault.import_signing_key(key)
+        return await self.identities.import_private_identity(change_history, key, expected)
+
+    async def rotate_identity(
+        self,
+        identifier: Identifier,
+        *,
+        key_type: SigningKeyType = SigningKeyType.ED25519,
+        revoke_all_purpose_keys: bool = False,
+    ) -> bytes:
+        """Give one of our identities a new primary key, and return its change history, longer by one change.
+
+        Open channels stay. New ones show the new history; peers that have seen it refuse the old one from then on, and
+        every attestation and credential under the old key.
+
+        Args:
+            key_type: of the new key.
+            revoke_all_purpose_keys: carried and signed; the rotation revokes them in any case.
+
+        Raises:
+            OckamError: not one of our identities.
+        """
+        rotated = await self.identities.rotate_identity(
+            identifier, key_type, revoke_all_purpose_keys=revoke_all_purpose_keys
+        )
+        return rotated.export()
+
+    async def compare_identity(self, change_history: bytes) -> Comparison:
+        """Verify a change history, and return how it relates to what is known of the same identity; nothing is stored.
+
+        Raises:
+            IdentityNotFound: nothing is known of it.
+            OckamError: it does not verify.
+        """
+        return await self.identities.compare_identity(change_history)
+
     async def verify_purpose_key_attestation(
         self, attestation: bytes, subject: Identifier
     ) -> PurposeKeyAttestationData:
@@ -284,6 +391,64 @@ class Node:
         """
         decoded = CredentialAndPurposeKey.decode(credential_and_purpose_key)
         return await self.identities.verify_credential(decoded, subject, authorities)
+
+    async def create_credential_issuer(
+        self,
+        issuer: Identifier,
+        members: Members | Mapping[Identifier, Mapping[str, str]],
+        address: Address | str = "credential_issuer",
+        *,
+        ttl_seconds: int = DEFAULT_CREDENTIAL_TTL_SECONDS,
+        consumer_of: Sequence[FlowControlId] = (),
+        incoming: AccessControl = ALLOW_ALL,
+    ) -> Address:
+        """Issue credentials, as one of our identities, to members that ask over a secure channel.
+
+        Args:
+            members: who gets one, with which attributes.
+            ttl_seconds: how long each is valid.
+            consumer_of: flow controls whose messages reach the worker, such as that of a channel listener.
+            incoming: access control for who may ask.
+
+        Raises:
+            AddressInUse: a worker has that address.
+            OckamError: the issuer is not ours.
+        """
+        from ockam.node import credentials  # not before it is used: most nodes issue nothing
+
+        return await credentials.create_credential_issuer(
+            self, issuer, members, address, ttl_seconds, consumer_of, incoming
+        )
+
+    async def create_credential_retriever(
+        self,
+        subject: Identifier,
+        issuer: Identifier,
+        route: RouteLike,
+        *,
+        service: str = "credential_issuer",
+        scope: str = "credential_issuer",
+        timing: RefreshTiming | None = None,
+    ) -> RemoteCredentialRetriever:
+        """Return what asks an authority for credentials about one of our identities, and asks again in time.
+
+        It asks when it is first used: `SecureChannelOptions(credential_retriever=...)`. One may serve any number of
+        channels, which present each new credential by themselves.
+
+        Args:
+            subject: one of our identities.
+            issuer: who the authority must be.
+            route: to its channel listener; a TCP address in it is connected to for each request.
+            service: its worker.
+            scope: under which the credential is stored, to be found again after a restart.
+            timing: when it is asked again.
+        """
+        from ockam.node import credentials
+
+        tcp, wanted = self._parts.tcp(), make_route(route)
+        return credentials.create_credential_retriever(
+            self, lambda: credentials.connected(tcp, wanted), subject, issuer, service, scope, timing
+        )
 
     # ---- transports and channels -------------------------------------------------------------------------------------
 
@@ -326,9 +491,27 @@ class Node:
             OckamError: the listener did not pass one of our checks.
         """
         options = options or SecureChannelOptions()
-        terms = Terms(identifier, options.trust_policy, options.authority, credential_of(options), options.timeout)
+        terms = Terms.of(identifier, options)
+        if terms.retriever is not None:
+            # Before the handshake's clock runs, and before anything is connected to.
+            await terms.retriever.initialize()
         async with self._resolved(make_route(route)) as resolved:
             return await HandshakeWorker(self.channel_services, terms, Role.INITIATOR).initiate(resolved)
+
+    async def start_persisted_secure_channel_decryptor(self, decryptor_remote: Address | str) -> PersistedDecryptor:
+        """Decrypt again, after a restart, for a key-exchange-only channel that was persisted.
+
+        Args:
+            decryptor_remote: `SecureChannel.decryptor_address`, before the restart.
+
+        Raises:
+            PersistentSecureChannelNotFound: none of that address is stored.
+            AddressInUse: it is running already.
+        """
+        from ockam.secure_channel.workers.persisted import start_persisted_decryptor
+
+        where = Address.parse(decryptor_remote) if isinstance(decryptor_remote, str) else decryptor_remote
+        return await start_persisted_decryptor(self.channel_services, where)
 
     async def create_relay_service(
         self, options: RelayServiceOptions | None = None, address: str = "forwarding_service"
@@ -358,6 +541,76 @@ class Node:
                 await relay.close()
                 raise
             return relay
+
+    async def open_stream(
+        self,
+        route: RouteLike,
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
+        limit: int = DEFAULT_LIMIT_BYTES,
+        incoming: AccessControl = ALLOW_ALL,
+        outgoing: AccessControl = ALLOW_ALL,
+    ) -> tuple[StreamReader, StreamWriter]:
+        """Open a byte stream to the stream server, or a TCP outlet, at the end of `route`: `route(channel, "files")`.
+
+        `writer.get_extra_info("peer_identifier")` tells who is at the other end of the channel.
+
+        Args:
+            timeout: seconds until the other end has to confirm; None waits for ever.
+            limit: bytes that the reader buffers: it takes no more above twice this.
+            incoming: access control for what comes from the other end.
+            outgoing: access control for what is sent to it.
+
+        Raises:
+            TimedOut: no confirmation in time. One that refuses may say nothing.
+            StreamRefused: the other end does not take the stream.
+        """
+        async with self._resolved(make_route(route)) as resolved:
+            return await open_stream(
+                self.runtime,
+                self.secure_channels,
+                resolved,
+                timeout=timeout,
+                limit=limit,
+                incoming=incoming,
+                outgoing=outgoing,
+            )
+
+    async def start_stream_server(
+        self,
+        address: Address | str,
+        client_connected: ClientConnected,
+        *,
+        consumer_of: Sequence[FlowControlId] = (),
+        incoming: AccessControl = ALLOW_ALL,
+        outgoing: AccessControl = ALLOW_ALL,
+        limit: int = DEFAULT_LIMIT_BYTES,
+        max_streams: int = MAX_STREAMS,
+    ) -> StreamServer:
+        """Take byte streams in at `address`, like `asyncio.start_server`.
+
+        Args:
+            client_connected: called with reader and writer of each stream; a coroutine runs in a task of the node.
+            consumer_of: flow controls whose messages reach the server, such as that of a channel listener.
+            incoming: access control for who may ask for a stream, and for all that comes through it.
+            limit: bytes that each reader buffers: it takes no more above twice this.
+            max_streams: further ones are refused.
+
+        Raises:
+            AddressInUse: a worker has that address.
+        """
+        where = Address.parse(address) if isinstance(address, str) else address
+        return StreamServer(
+            self.runtime,
+            self.secure_channels,
+            where,
+            client_connected,
+            consumer_of=consumer_of,
+            incoming=incoming,
+            outgoing=outgoing,
+            limit=limit,
+            max_streams=max_streams,
+        )
 
     @asynccontextmanager
     async def _resolved(self, route: Route) -> AsyncIterator[Route]:
@@ -391,22 +644,28 @@ class Node:
             AddressInUse: a worker of the service's runs here already.
             StorageError: the database cannot be opened.
         """
-        return await self._enrollments.create_service(identifier, listener, options or EnrollmentServiceOptions())
+        return await self._enrollments.create_service(identifier, listener, options)
 
     async def create_enroller(
-        self, identifier: Identifier, to: str | None = None, service: Identifier | None = None
+        self,
+        identifier: Identifier,
+        to: str | None = None,
+        service: Identifier | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> Enroller:
         """Be an enroller, as one of our identities. It connects to the service when it first has to.
 
         Args:
             identifier: what the service knows as an enroller.
-            to: MultiAddr of the service, `/ip4/HOST/tcp/PORT` alone or the whole route for enrollers; None: stay offline.
+            to: MultiAddr of the service, `/ip4/HOST/tcp/PORT` alone or the whole route for enrollers; None: offline.
             service: who the service must be; None: whom an earlier run has pinned, or who answers first.
+            timeout: seconds that the service may take for an answer.
 
         Raises:
             WrongService: an earlier run has pinned another one.
         """
-        return await self._enrollments.create_enroller(identifier, to, service)
+        return await self._enrollments.create_enroller(identifier, to, service, timeout)
 
     async def create_enrollee(self, name: str | None = None, service: Identifier | None = None) -> Enrollee:
         """Be a device. With a home, it goes on where an earlier process was.
@@ -423,6 +682,9 @@ class Node:
     @property
     def _enrollments(self) -> NodeEnrollment:
         if self._enrollment is None:
+            # Not imported before it is used: most nodes enroll nobody.
+            from ockam.node.enrollment import NodeEnrollment
+
             self._enrollment = NodeEnrollment(self, self._parts.tcp())
         return self._enrollment
 
@@ -528,11 +790,15 @@ class Node:
 class _Started:
     """What a node consists of once it runs."""
 
-    def __init__(self, runtime: Runtime, identities: Identities) -> None:
+    def __init__(
+        self, runtime: Runtime, identities: Identities, suite: Suite, persisted: SecureChannelRepository
+    ) -> None:
         self.runtime = runtime
         self.identities = identities
         self.context = detached_context(runtime, APP, incoming=ALLOW_ALL, outgoing=ALLOW_ALL)
-        self.services = ChannelServices(runtime, identities, SecureChannelRegistry(), OwnPayloads(identities))
+        self.services = ChannelServices(
+            runtime, identities, SecureChannelRegistry(), OwnPayloads(identities), suite, persisted
+        )
         self._tcp: TcpTransport | None = None
 
     def tcp(self) -> TcpTransport:

@@ -25,7 +25,7 @@ import sqlite3
 import threading
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from ockam.storage.errors import (
     CannotOpenDatabase,
@@ -35,6 +35,7 @@ from ockam.storage.errors import (
     StorageError,
     storage_error,
 )
+from ockam.storage.jobs import Job, resolve
 from ockam.storage.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -51,25 +52,10 @@ MAX_BATCH: Final = 512
 FILE_MODE: Final = 0o600
 
 
-class _Job:
-    """One function to run, and where its result goes."""
+class _SqliteJob(Job):
+    """A job that keeps what SQLite says."""
 
-    __slots__ = ("deliver", "error", "function", "loop", "result", "writes")
-
-    def __init__(
-        self,
-        function: Callable[[sqlite3.Connection], Any],
-        *,
-        writes: bool,
-        loop: asyncio.AbstractEventLoop | None,
-        deliver: asyncio.Future[Any] | Future[Any],
-    ) -> None:
-        self.function = function
-        self.writes = writes
-        self.loop = loop
-        self.deliver = deliver
-        self.result: Any = None
-        self.error: BaseException | None = None
+    __slots__ = ()
 
     def attempt(self, connection: sqlite3.Connection) -> bool:
         """Run the function and keep its result or error; tell whether it worked."""
@@ -87,15 +73,6 @@ class _Job:
         self.result = None
         self.error = storage_error(error)
         self.error.__cause__ = error
-
-    def resolve(self) -> None:
-        """Hand the outcome to whoever waits; on the event loop's thread for its futures."""
-        if self.deliver.done():  # the caller was cancelled; what was written stays written
-            return
-        if self.error is None:
-            self.deliver.set_result(self.result)
-        else:
-            self.deliver.set_exception(self.error)
 
 
 class Database:
@@ -124,7 +101,7 @@ class Database:
         self.read_only = read_only
         self._migrations = tuple(migrations)
         self._busy_timeout_milliseconds = busy_timeout_milliseconds
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_SqliteJob | None] = queue.SimpleQueue()
         self._closed = False
         self._close_lock = threading.Lock()
         self._commits = 0
@@ -189,15 +166,15 @@ class Database:
     def _submit(self, function: Callable[[sqlite3.Connection], T], *, writes: bool) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(_Job(function, writes=writes, loop=loop, deliver=future))
+        self._enqueue(_SqliteJob(function, writes=writes, loop=loop, deliver=future))
         return future
 
     def _submit_blocking(self, function: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         future: Future[T] = Future()
-        self._enqueue(_Job(function, writes=writes, loop=None, deliver=future))
+        self._enqueue(_SqliteJob(function, writes=writes, loop=None, deliver=future))
         return future.result()
 
-    def _enqueue(self, job: _Job) -> None:
+    def _enqueue(self, job: _SqliteJob) -> None:
         with self._close_lock:
             if self._closed:
                 raise DatabaseClosed
@@ -226,7 +203,7 @@ class Database:
             connection.close()
 
     def _serve(self, connection: sqlite3.Connection) -> bool:
-        jobs: list[_Job] = []
+        jobs: list[_SqliteJob] = []
         go_on = True
         item = self._queue.get()
         while item is not None:
@@ -244,16 +221,16 @@ class Database:
         writes = [job for job in jobs if job.writes]
         for job in reads:
             job.attempt(connection)
-        _resolve(reads)
+        resolve(reads)
         if writes:
             if not self._commit_together(connection, writes):
                 for job in writes:
                     self._commit_alone(connection, job)
             self._writes += len(writes)
-            _resolve(writes)
+            resolve(writes)
         return go_on
 
-    def _commit_together(self, connection: sqlite3.Connection, jobs: list[_Job]) -> bool:
+    def _commit_together(self, connection: sqlite3.Connection, jobs: list[_SqliteJob]) -> bool:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -275,7 +252,7 @@ class Database:
         self._commits += 1
         return True
 
-    def _commit_alone(self, connection: sqlite3.Connection, job: _Job) -> None:
+    def _commit_alone(self, connection: sqlite3.Connection, job: _SqliteJob) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if job.attempt(connection):
@@ -354,20 +331,3 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-
-
-def _resolve(jobs: list[_Job]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Job]] = {}
-    for job in jobs:
-        by_loop.setdefault(job.loop, []).append(job)
-    for loop, group in by_loop.items():
-        if loop is None:
-            _resolve_all(group)
-            continue
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
-            loop.call_soon_threadsafe(_resolve_all, group)
-
-
-def _resolve_all(jobs: list[_Job]) -> None:
-    for job in jobs:
-        job.resolve()

@@ -9,7 +9,7 @@ from ockam.errors import EnvironmentFault, Kind, Misuse, Origin
 
 
 class StorageError(EnvironmentFault):
-    """The database failed; nothing of the failed operation was stored."""
+    """The database failed; nothing of the failed operation was stored (but see `OutcomeUnknown`)."""
 
     default_origin = Origin.NODE
     default_kind = Kind.IO
@@ -41,6 +41,16 @@ class DatabaseDamaged(StorageError):
 
 class CannotOpenDatabase(StorageError):
     """The database file cannot be opened: look at its path and permissions."""
+
+
+class DatabaseUnreachable(StorageError):
+    """The database server cannot be reached, or ended the connection. Try again when it is back."""
+
+    default_kind = Kind.NOT_READY
+
+
+class OutcomeUnknown(DatabaseUnreachable):
+    """The connection to the database server was lost during a commit: it may have been stored. Look, or do it again."""
 
 
 class SchemaTooNew(StorageError):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ockam.cli.command import Group, run
-from ockam.cli.databases import database_path
+from ockam.cli.databases import database_argument, database_of_environment, library_location
 from ockam.cli.durations import duration_text, whole_duration
 from ockam.cli.output import Output, facts
 from ockam.cli.settings import ENROLLER, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
+    from ockam.cli.databases import DatabaseArgument
     from ockam.cli.settings import Settings
     from ockam.enrollment.api_messages import EnrolleeRecord
     from ockam.enrollment.pending import State
@@ -51,7 +51,13 @@ def service() -> None:
     metavar="IDENTIFIER",
     help="Who may do everything; again for more.",
 )
-@click.option("--database", type=database_path, help="SQLite file of the service's tables [default: in its home].")
+@click.option(
+    "--database",
+    type=database_argument,
+    default=database_of_environment,
+    help="SQLite file of the service's tables, or postgres://USER:PASSWORD@HOST:PORT/DATABASE, which several services may"
+    " share [default: OCKAM_DATABASE_CONNECTION_URL, or in its home].",
+)
 @click.option(
     "--pending-expires-in",
     type=whole_duration,
@@ -82,7 +88,7 @@ def start(
     listen: str,
     enrollers: Sequence[str],
     administrators: Sequence[str],
-    database: Path | None,
+    database: DatabaseArgument | None,
     pending_expires_in: int,
     credential_ttl: int,
     routes: Sequence[str],
@@ -98,13 +104,18 @@ def start(
         routes=routes,
         pending_expires_in=pending_expires_in,
         credential_ttl=credential_ttl,
-        database=database,
+        database=library_location(database),
     )
     run(_start(settings, name, listen, options))
 
 
 _at = click.option("--at", default=SERVICE, show_default=True, metavar="NODE", help="The service's node, in this home.")
-_database = click.option("--database", type=database_path, help="As given to `service start`, if it was.")
+_database = click.option(
+    "--database",
+    type=database_argument,
+    default=database_of_environment,
+    help="As given to `service start`, if it was.",
+)
 _to = click.option("--to", metavar="ROUTE", help="Ask a service elsewhere, as an enroller; see `--as`.")
 _as = click.option(
     "--as", "enroller", default=ENROLLER, show_default=True, metavar="NODE", help="With --to: the enroller's node."
@@ -122,7 +133,7 @@ _as = click.option(
 def list_enrollees(
     settings: Settings,
     at: str,
-    database: Path | None,
+    database: DatabaseArgument | None,
     to: str | None,
     enroller: str,
     state: str | None,
@@ -139,7 +150,7 @@ def list_enrollees(
 @_to
 @_as
 @click.pass_obj
-def show(settings: Settings, enrollee: str, at: str, database: Path | None, to: str | None, enroller: str) -> None:
+def show(settings: Settings, enrollee: str, at: str, database: DatabaseArgument | None, to: str | None, enroller: str) -> None:
     """Show one enrollee, by the first 20 or more digits of its enrollment identifier."""
     run(_show(settings, _Source(at, database, to, enroller), enrollee))
 
@@ -192,7 +203,7 @@ async def _start(settings: Settings, name: str, listen: str, options: Enrollment
 class _Source:
     """Where records come from: the tables in a home, or a service that is asked."""
 
-    def __init__(self, at: str, database: Path | None, to: str | None, enroller: str) -> None:
+    def __init__(self, at: str, database: DatabaseArgument | None, to: str | None, enroller: str) -> None:
         self._at, self._database, self._to, self._enroller = at, database, to, enroller
 
     async def pages(self, settings: Settings, state: State | None, name: str | None) -> AsyncIterator[EnrolleeRecord]:

@@ -34,19 +34,19 @@ from ockam.enrollment.repository import (
     StoredEnrollee,
 )
 from ockam.identity.identifier import Identifier
+from ockam.storage.sql import take_turns
 from ockam.storage.sqlite import enrollment_rows as rows
 from ockam.storage.sqlite import enrollment_upkeep as upkeep
-from ockam.storage.sqlite.enrollment_events import add_event, detail
+from ockam.storage.sqlite.enrollment_events import add_event, detail, read_events
 from ockam.storage.sqlite.sealed_column import SealedColumn
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
     from ockam.enrollment.api_messages import ApprovalEntry, ListQuery, PatchRequest
     from ockam.enrollment.pending import IdentifierPrefix
     from ockam.enrollment.repository import Enrollment, IssuedBundle
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = ["SqliteEnrollmentRepository"]
 
@@ -60,7 +60,7 @@ class SqliteEnrollmentRepository:
         random: the system's random source.
     """
 
-    def __init__(self, database: Database, key: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, database: SqlDatabase, key: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
         self._database = database
         self._prekeys = SealedColumn(key, random)
 
@@ -90,7 +90,8 @@ class SqliteEnrollmentRepository:
             for position, bundle in enumerate(bundles)
         ]
 
-        def store(connection: sqlite3.Connection) -> tuple[bytes, ...]:
+        def store(connection: Connection) -> tuple[bytes, ...]:
+            take_turns(connection, f"enroller {owner}")
             earlier = None if request_id is None else rows.bundles_of_request(connection, owner, request_id)
             if earlier is not None:
                 return earlier
@@ -121,7 +122,8 @@ class SqliteEnrollmentRepository:
     ) -> tuple[EnrolleeRecord, ...]:
         """Add pending records, all or none; raise `RecordConflict` or `QuotaPassed`."""
 
-        def store(connection: sqlite3.Connection) -> tuple[EnrolleeRecord, ...]:
+        def store(connection: Connection) -> tuple[EnrolleeRecord, ...]:
+            take_turns(connection, f"enroller {added_by}")
             records = [rows.approve_entry(connection, entry, added_by, default_seconds, now) for entry in entries]
             if quota is not None:
                 pending = f"SELECT count(*) FROM enrollee WHERE added_by = :owner AND {rows.STILL_PENDING}"
@@ -137,14 +139,14 @@ class SqliteEnrollmentRepository:
 
     async def list(self, query: ListQuery, viewer: Identifier | None, now: int) -> tuple[EnrolleeRecord, ...]:
         """Return one page of records, oldest first."""
-        conditions, values = ["1"], dict[str, Any](now=now, size=PAGE_SIZE, offset=query.page * PAGE_SIZE)
+        conditions, values = ["TRUE"], dict[str, Any](now=now, size=PAGE_SIZE, offset=query.page * PAGE_SIZE)
         if viewer is not None:
             conditions.append("added_by = :viewer")
             values["viewer"] = viewer.value
         if query.name is not None:
             # A range, so that the index is used; U+10FFFF is above every name that is allowed.
-            conditions.append("pet_name >= :name AND pet_name < :name || char(1114111)")
-            values["name"] = query.name
+            conditions.append("pet_name >= :name AND pet_name < :above")
+            values.update(name=query.name, above=query.name + "\U0010ffff")
         match query.state:
             case None:
                 pass
@@ -168,8 +170,8 @@ class SqliteEnrollmentRepository:
     ) -> EnrolleeRecord:
         """Extend or relabel a pending record; raise as `find`, and `RecordConflict`."""
 
-        def store(connection: sqlite3.Connection) -> EnrolleeRecord:
-            record = rows.find_record(connection, prefix, viewer).as_of(now)
+        def store(connection: Connection) -> EnrolleeRecord:
+            record = rows.find_record(connection, prefix, viewer, to_change=True).as_of(now)
             if record.state is not State.PENDING:
                 raise RecordConflict(f"the enrollee is {record.state.name.lower()}, not pending")
             expires_at, attributes = record.expires_at, record.attributes
@@ -192,8 +194,8 @@ class SqliteEnrollmentRepository:
     ) -> EnrolleeRecord:
         """Cancel a pending record or revoke an enrolled one; raise as `find`, and `RecordConflict`."""
 
-        def store(connection: sqlite3.Connection) -> EnrolleeRecord:
-            record = rows.find_record(connection, prefix, viewer).as_of(now)
+        def store(connection: Connection) -> EnrolleeRecord:
+            record = rows.find_record(connection, prefix, viewer, to_change=True).as_of(now)
             state = state_after_delete(record.state)
             if state is record.state:
                 return record
@@ -212,18 +214,18 @@ class SqliteEnrollmentRepository:
     async def lookup(self, bundle_id: bytes, enrollment_identifier: bytes, message_id: bytes) -> MessageLookup:
         """Return what is known of a message."""
 
-        def read(connection: sqlite3.Connection) -> tuple[Any, Any, Any]:
-            answer = connection.execute(
-                "SELECT answer FROM enrollment_answer WHERE message_id = ?", (message_id,)
-            ).fetchone()
+        def read(connection: Connection) -> tuple[Any, Any, Any]:
+            # The answer last: if another process enrolls the device in between, the answer is what counts.
             bundle = connection.execute(
                 """SELECT bundle_id, owner, expires_at, used, bundle_hash, history_changes, secrets
                     FROM enrollment_bundle WHERE bundle_id = ?""",
                 (bundle_id,),
             ).fetchone()
-            if answer is not None or bundle is None:
-                return answer, bundle, None
-            return answer, bundle, rows.row_of(connection, enrollment_identifier, f"{rows.RECORD}, eik")
+            enrollee = None if bundle is None else rows.row_of(connection, enrollment_identifier, f"{rows.RECORD}, eik")
+            answer = connection.execute(
+                "SELECT answer FROM enrollment_answer WHERE message_id = ?", (message_id,)
+            ).fetchone()
+            return answer, bundle, enrollee
 
         answer, bundle, enrollee = await self._database.read(read)
         return MessageLookup(
@@ -256,14 +258,14 @@ class SqliteEnrollmentRepository:
     ) -> bytes | None:
         """Store a reject and count it once; None when the record is no longer pending."""
 
-        def store(connection: sqlite3.Connection) -> bytes | None:
+        def store(connection: Connection) -> bytes | None:
             stored = connection.execute(
                 "SELECT answer FROM enrollment_answer WHERE message_id = ?", (message_id,)
             ).fetchone()
             if stored is not None:
                 return bytes(stored[0])
             row = connection.execute(
-                f"SELECT rejects FROM enrollee WHERE id = :id AND {rows.STILL_PENDING}",
+                f"SELECT rejects FROM enrollee WHERE id = :id AND {rows.STILL_PENDING}{rows.FOR_UPDATE}",
                 {"id": enrollment_identifier, "now": now},
             ).fetchone()
             if row is None:
@@ -311,7 +313,7 @@ class SqliteEnrollmentRepository:
 
     async def add_enroller(self, identifier: Identifier, now: int) -> None:
         """Allow an enroller."""
-        statement = "INSERT OR IGNORE INTO enroller VALUES (?, ?)"
+        statement = "INSERT INTO enroller VALUES (?, ?) ON CONFLICT DO NOTHING"
         await self._database.run(lambda connection: connection.execute(statement, (identifier.value, now)).rowcount)
 
     async def remove_enroller(self, identifier: Identifier, actor: Identifier | None, now: int) -> bool:
@@ -336,13 +338,7 @@ class SqliteEnrollmentRepository:
 
     async def events(self, after: int, count: int) -> tuple[EnrollmentEvent, ...]:
         """Return up to `count` audit events with a number above `after`, in order."""
-        found = await self._database.read(
-            lambda connection: connection.execute(
-                """SELECT number, time, kind, enrollee, actor, detail_hash FROM enrollment_event
-                    WHERE number > ? ORDER BY number LIMIT ?""",
-                (after, count),
-            ).fetchall()
-        )
+        found = await self._database.read(lambda connection: read_events(connection, after, count))
         return tuple(
             EnrollmentEvent(number, time, kind, enrollee, None if actor is None else Identifier(actor), hashed)
             for number, time, kind, enrollee, actor, hashed in found

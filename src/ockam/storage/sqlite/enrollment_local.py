@@ -11,16 +11,18 @@ from ockam.encoding.cbor import Decoder
 from ockam.enrollment.api_messages import ApprovalEntry
 from ockam.enrollment.enroller import MIN_LIFE_SECONDS, CachedBundle, OfferState, QueuedOffer
 from ockam.identity.identifier import Identifier
+from ockam.storage.sql import take_turns, upsert
 from ockam.storage.sqlite.sealed_column import SealedColumn
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = ["SqliteDeviceStateRepository", "SqliteEnrollerRepository"]
 
+_STORE_SERVICE: Final = upsert("enroller_service", "one", "one", "identifier")
+_STORE_DEVICE: Final = upsert("enrollee_device", "name", "name", "state")
 _BUNDLE: Final = "bundle_id, service, signed, expires_at, received_at, handed_to, handed_at"
 DEFAULT_DEVICE_NAME: Final = "default"
 
@@ -28,7 +30,7 @@ DEFAULT_DEVICE_NAME: Final = "default"
 class SqliteEnrollerRepository:
     """Implements `ockam.enrollment.enroller.EnrollerRepository`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     async def pinned_service(self) -> Identifier | None:
@@ -40,7 +42,7 @@ class SqliteEnrollerRepository:
 
     async def pin_service(self, service: Identifier) -> None:
         """Store it."""
-        await self._execute("INSERT OR REPLACE INTO enroller_service VALUES (1, ?)", (service.value,))
+        await self._execute(_STORE_SERVICE, (1, service.value))
 
     async def add_bundles(self, bundles: Sequence[CachedBundle]) -> int:
         """Store bundles that are new; return how many."""
@@ -48,13 +50,14 @@ class SqliteEnrollerRepository:
             (b.bundle_id, b.service.value, b.signed, b.expires_at, b.received_at, b.handed_to, b.handed_at)
             for b in bundles
         ]
-        statement = "INSERT OR IGNORE INTO enroller_bundle VALUES (?, ?, ?, ?, ?, ?, ?)"
+        statement = "INSERT INTO enroller_bundle VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         return await self._database.run(lambda connection: connection.executemany(statement, rows).rowcount)
 
     async def take_bundle(self, enrollment_identifier: bytes, now: int) -> CachedBundle | None:
         """Mark one usable bundle as handed out and return it; the same device gets the same again."""
 
-        def take(connection: sqlite3.Connection) -> CachedBundle | None:
+        def take(connection: Connection) -> CachedBundle | None:
+            take_turns(connection, f"bundle of {enrollment_identifier.hex()}")
             row = connection.execute(
                 f"SELECT {_BUNDLE} FROM enroller_bundle WHERE handed_to = ? AND expires_at > ?",
                 (enrollment_identifier, now),
@@ -63,7 +66,7 @@ class SqliteEnrollerRepository:
                 return _bundle(row)
             row = connection.execute(
                 f"""SELECT {_BUNDLE} FROM enroller_bundle WHERE handed_at IS NULL AND expires_at > ?
-                    ORDER BY expires_at LIMIT 1""",
+                    ORDER BY expires_at LIMIT 1 /*pg FOR UPDATE SKIP LOCKED */""",
                 (now + MIN_LIFE_SECONDS,),
             ).fetchone()
             if row is None:
@@ -111,13 +114,9 @@ class SqliteEnrollerRepository:
 
     async def offers(self, state: OfferState | None = None) -> tuple[QueuedOffer, ...]:
         """Return offers in the order of queueing."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                """SELECT entry, queued_at, state, reason FROM enroller_offer
-                    WHERE :state IS NULL OR state = :state ORDER BY position""",
-                {"state": None if state is None else int(state)},
-            ).fetchall()
-        )
+        condition, values = ("", ()) if state is None else (" WHERE state = ?", (int(state),))
+        statement = f"SELECT entry, queued_at, state, reason FROM enroller_offer{condition} ORDER BY position"
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
         return tuple(
             QueuedOffer(ApprovalEntry.read(Decoder(entry)), queued_at, OfferState(number), reason)
             for entry, queued_at, number, reason in rows
@@ -139,7 +138,7 @@ class SqliteDeviceStateRepository:
 
     def __init__(
         self,
-        database: Database,
+        database: SqlDatabase,
         key: bytes,
         random: Callable[[int], bytes] = os.urandom,
         name: str = DEFAULT_DEVICE_NAME,
@@ -161,7 +160,7 @@ class SqliteDeviceStateRepository:
     async def store_state(self, state: bytes) -> None:
         """Replace the state durably."""
         sealed = self._column.seal(self._place, state)
-        await self._execute("INSERT OR REPLACE INTO enrollee_device VALUES (?, ?)", (self._name, sealed))
+        await self._execute(_STORE_DEVICE, (self._name, sealed))
 
     async def delete_state(self) -> None:
         """Forget the state."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from ockam.encoding.cbor import Decoder
@@ -13,6 +12,7 @@ from ockam.enrollment.attributes import encode_attributes, sorted_attributes
 from ockam.enrollment.errors import AmbiguousIdentifier, RecordConflict, RecordNotFound
 from ockam.enrollment.pending import EventKind, State, pending_expiry, short_form
 from ockam.identity.identifier import Identifier
+from ockam.storage.sql import ROW_TAKEN
 from ockam.storage.sqlite import enrollment_upkeep as upkeep
 from ockam.storage.sqlite.enrollment_events import add_event, detail
 
@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from ockam.enrollment.api_messages import ApprovalEntry
     from ockam.enrollment.pending import IdentifierPrefix
     from ockam.enrollment.repository import Enrollment
+    from ockam.storage.sql import Connection
 
 RECORD: Final = "id, pet_name, state, added_by, created_at, expires_at, enrolled_at, identifier, attributes"
 STILL_PENDING: Final = "state = 0 AND (expires_at IS NULL OR expires_at > :now)"
+
+
+FOR_UPDATE: Final = " /*pg FOR UPDATE */"
 
 
 class LostRace(Exception):
     """Rolls back the job: something changed since the checks."""
 
 
-def enroll_row(connection: sqlite3.Connection, enrollment: Enrollment, now: int) -> None:
+def enroll_row(connection: Connection, enrollment: Enrollment, now: int) -> None:
     """Check 8: each change where still possible; raise `LostRace` and change nothing where not."""
     used = connection.execute(
         "UPDATE enrollment_bundle SET used = 1, secrets = NULL WHERE bundle_id = ? AND used = 0 AND expires_at > ?",
@@ -58,7 +62,7 @@ def enroll_row(connection: sqlite3.Connection, enrollment: Enrollment, now: int)
             "INSERT INTO enrollment_answer VALUES (?, ?, ?, 1, ?)",
             (enrollment.message_id, enrollment.enrollment_identifier, enrollment.answer, now),
         )
-    except sqlite3.IntegrityError:
+    except ROW_TAKEN:
         # The identity was enrolled under another record in between, or this message was rejected.
         raise LostRace from None
     hashed = detail(enrollment.message_id, enrollment.identifier.value, attributes)
@@ -66,11 +70,13 @@ def enroll_row(connection: sqlite3.Connection, enrollment: Enrollment, now: int)
 
 
 def approve_entry(
-    connection: sqlite3.Connection, entry: ApprovalEntry, added_by: Identifier, default_seconds: int, now: int
+    connection: Connection, entry: ApprovalEntry, added_by: Identifier, default_seconds: int, now: int
 ) -> EnrolleeRecord:
     """Add one pending record, or return the equal one that is there; raise `RecordConflict`."""
     identifier = entry.enrollment_identifier
-    row = row_of(connection, identifier, f"{RECORD}, entry_hash")
+    row = connection.execute(
+        f"SELECT {RECORD}, entry_hash FROM enrollee WHERE id = ?{FOR_UPDATE}", (identifier,)
+    ).fetchone()
     if row is not None:
         record = record_of(row[:-1]).as_of(now)
         same_enroller = record.added_by == added_by
@@ -112,12 +118,14 @@ def approve_entry(
     return record
 
 
-def find_record(connection: sqlite3.Connection, prefix: IdentifierPrefix, viewer: Identifier | None) -> EnrolleeRecord:
-    """Return the one record with this prefix that the viewer sees, its state as stored."""
+def find_record(
+    connection: Connection, prefix: IdentifierPrefix, viewer: Identifier | None, *, to_change: bool = False
+) -> EnrolleeRecord:
+    """Return the one record with this prefix that the viewer sees, its state as stored; `to_change` locks it."""
+    seen, values = ("", ()) if viewer is None else (" AND added_by = ?", (viewer.value,))
     rows = connection.execute(
-        f"""SELECT {RECORD} FROM enrollee WHERE id BETWEEN :low AND :high
-            AND (:viewer IS NULL OR added_by = :viewer) LIMIT 2""",
-        {"low": prefix.low, "high": prefix.high, "viewer": None if viewer is None else viewer.value},
+        f"SELECT {RECORD} FROM enrollee WHERE id BETWEEN ? AND ?{seen} LIMIT 2{FOR_UPDATE if to_change else ''}",
+        (prefix.low, prefix.high, *values),
     ).fetchall()
     if not rows:
         raise RecordNotFound
@@ -126,7 +134,7 @@ def find_record(connection: sqlite3.Connection, prefix: IdentifierPrefix, viewer
     return record_of(rows[0])
 
 
-def row_of(connection: sqlite3.Connection, identifier: bytes, columns: str = RECORD) -> Any:  # noqa: ANN401 - rows have no type
+def row_of(connection: Connection, identifier: bytes, columns: str = RECORD) -> Any:  # noqa: ANN401 - rows have no type
     """Return columns of one enrollee, None if there is none."""
     return connection.execute(f"SELECT {columns} FROM enrollee WHERE id = ?", (identifier,)).fetchone()
 
@@ -147,9 +155,7 @@ def record_of(row: tuple[Any, ...]) -> EnrolleeRecord:
     )
 
 
-def bundles_of_request(
-    connection: sqlite3.Connection, owner: Identifier, request_id: bytes
-) -> tuple[bytes, ...] | None:
+def bundles_of_request(connection: Connection, owner: Identifier, request_id: bytes) -> tuple[bytes, ...] | None:
     """Return the signed bundles of an earlier request, None if it is new."""
     rows = connection.execute(
         "SELECT signed FROM enrollment_bundle WHERE owner = ? AND request_id = ? ORDER BY position",
@@ -158,6 +164,6 @@ def bundles_of_request(
     return tuple(row[0] for row in rows) or None
 
 
-def count(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...] | dict[str, Any]) -> int:
+def count(connection: Connection, statement: str, values: tuple[Any, ...] | dict[str, Any]) -> int:
     """Return the one number that a statement selects."""
     return int(connection.execute(statement, values).fetchone()[0])

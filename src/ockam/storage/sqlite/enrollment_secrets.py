@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 from ockam.storage.errors import DatabaseDamaged
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = ["SqliteEnrollmentSecrets"]
 
@@ -27,7 +26,7 @@ class SqliteEnrollmentSecrets:
         random: the system's random source.
     """
 
-    def __init__(self, database: Database, random: Callable[[int], bytes]) -> None:
+    def __init__(self, database: SqlDatabase, random: Callable[[int], bytes]) -> None:
         self._database = database
         self._random = random
 
@@ -40,8 +39,8 @@ class SqliteEnrollmentSecrets:
         handle = sha256(b"ockam enrollment secret " + name).digest()
         new = self._random(SECRET_SIZE)
 
-        def find_or_make(connection: sqlite3.Connection) -> object:
-            connection.execute("INSERT OR IGNORE INTO aead_secret VALUES (?, ?, ?)", (handle, _TYPE, new))
+        def find_or_make(connection: Connection) -> object:
+            connection.execute("INSERT INTO aead_secret VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (handle, _TYPE, new))
             return connection.execute("SELECT secret FROM aead_secret WHERE handle = ?", (handle,)).fetchone()[0]
 
         secret = await self._database.run(find_or_make)

@@ -22,16 +22,16 @@ from ockam.identity.purpose_key import PurposeKeyAttestation
 from ockam.identity.repository import Repositories
 from ockam.identity.verification import verify_change_history
 from ockam.storage.errors import DatabaseDamaged
+from ockam.storage.sql import upsert
 from ockam.storage.sqlite.named_identity import SqliteNamedIdentityRepository
 from ockam.vault.software.cache import LruCache
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from ockam.identity.identifier import ChangeHash
     from ockam.identity.purpose_key import Purpose
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
     from ockam.vault.interfaces import VerifyingVault
 
 __all__ = [
@@ -47,9 +47,36 @@ REMEMBERED_ROWS: Final = 4096
 # SQLite's integers are signed: a time from 2^63 on, further away than the sun's end, is stored as the last one.
 MAX_INTEGER: Final = 2**63 - 1
 
+_STORE_IDENTITY: Final = upsert("identity", "identifier", "identifier", "change_history")
+_STORE_PURPOSE_KEY: Final = upsert(
+    "purpose_key", "identifier, purpose", "identifier", "purpose", "purpose_key_attestation"
+)
+_STORE_ATTRIBUTES: Final = upsert(
+    "identity_attributes",
+    "identifier, node_name",
+    "identifier",
+    "attributes",
+    "added",
+    "expires",
+    "attested_by",
+    "node_name",
+)
+# Reference: one row for all nodes, which takes the name of the node that stored it last. In PostgreSQL, where several
+# nodes share a database, each has its own.
+_STORE_CREDENTIAL: Final = upsert(
+    "credential",
+    "issuer_identifier, subject_identifier, scope /*pg , node_name */",
+    "subject_identifier",
+    "issuer_identifier",
+    "scope",
+    "credential",
+    "expires_at",
+    "node_name",
+)
+
 
 def create_sqlite_repositories(
-    database: Database, verifier: VerifyingVault, node_name: str = DEFAULT_NODE_NAME
+    database: SqlDatabase, verifier: VerifyingVault, node_name: str = DEFAULT_NODE_NAME
 ) -> Repositories:
     """Return repositories over an open database.
 
@@ -71,7 +98,7 @@ def create_sqlite_repositories(
 class SqliteAttributesRepository:
     """Table identity_attributes: one entry per subject and node."""
 
-    def __init__(self, database: Database, node_name: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str) -> None:
         self._database = database
         self._node_name = node_name
         self._memory: LruCache[Identifier, AttributesEntry] = LruCache(REMEMBERED_ROWS)
@@ -89,11 +116,7 @@ class SqliteAttributesRepository:
         )
         # The old entry must not be believed while the new one is on its way to the disk, nor after a failure.
         self._memory.forget(subject)
-        await self._database.run(
-            lambda connection: connection.execute(
-                "INSERT OR REPLACE INTO identity_attributes VALUES (?, ?, ?, ?, ?, ?)", row
-            )
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_ATTRIBUTES, row))
         self._absent.forget(subject)
         self._memory.keep(subject, entry)
 
@@ -149,7 +172,7 @@ class SqliteAttributesRepository:
 class SqliteChangeHistoryRepository:
     """Table identity: verified when stored, and again when loaded."""
 
-    def __init__(self, database: Database, verifier: VerifyingVault, attributes: SqliteAttributesRepository) -> None:
+    def __init__(self, database: SqlDatabase, verifier: VerifyingVault, attributes: SqliteAttributesRepository) -> None:
         self._database = database
         self._verifier = verifier
         self._attributes = attributes
@@ -179,9 +202,7 @@ class SqliteChangeHistoryRepository:
     async def store_change_history(self, identity: Identity) -> None:
         """Store an identity without comparing it."""
         row = (str(identity.identifier), identity.change_history.encoded.hex())
-        await self._database.run(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO identity VALUES (?, ?)", row)
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_IDENTITY, row))
         self._memory.keep(identity.identifier, identity)
 
     async def change_history(self, identifier: Identifier) -> Identity | None:
@@ -235,22 +256,31 @@ class SqliteChangeHistoryRepository:
 
 
 def _update_identity(
-    connection: sqlite3.Connection, identifier: Identifier, hashes: Sequence[ChangeHash], history: str
+    connection: Connection, identifier: Identifier, hashes: Sequence[ChangeHash], history: str
 ) -> Comparison:
-    row = connection.execute("SELECT change_history FROM identity WHERE identifier = ?", (str(identifier),)).fetchone()
+    row = connection.execute(
+        "SELECT change_history FROM identity WHERE identifier = ? /*pg FOR UPDATE */", (str(identifier),)
+    ).fetchone()
     relation = Comparison.NEWER
-    if row is not None:
+    if row is None:
+        # Not the one that replaces: who meets a row that was stored meanwhile must compare with it.
+        connection.execute(
+            "INSERT INTO identity (identifier, change_history) VALUES (?, ?)", (str(identifier), history)
+        )
+    else:
         try:
             known = ChangeHistory.parse(row[0])
         except OckamError as error:
             raise DatabaseDamaged("a stored change history is damaged") from error
         relation = compare_change_hashes(hashes, known.change_hashes())
-    if relation is Comparison.NEWER:
-        connection.execute("INSERT OR REPLACE INTO identity VALUES (?, ?)", (str(identifier), history))
+        if relation is Comparison.NEWER:
+            connection.execute(
+                "UPDATE identity SET change_history = ? WHERE identifier = ?", (history, str(identifier))
+            )
     return relation
 
 
-def _delete_identity(connection: sqlite3.Connection, identifier: Identifier) -> None:
+def _delete_identity(connection: Connection, identifier: Identifier) -> None:
     connection.execute("DELETE FROM identity WHERE identifier = ?", (str(identifier),))
     connection.execute("DELETE FROM identity_attributes WHERE identifier = ?", (str(identifier),))
 
@@ -258,15 +288,13 @@ def _delete_identity(connection: sqlite3.Connection, identifier: Identifier) -> 
 class SqlitePurposeKeyRepository:
     """Table purpose_key: one attestation per identity and purpose. `Identities` keeps loaded ones."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     async def set_purpose_key(self, subject: Identifier, purpose: Purpose, attestation: PurposeKeyAttestation) -> None:
         """Store an attestation in place of the one before."""
         row = (str(subject), purpose.value, attestation.encode())
-        await self._database.run(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO purpose_key VALUES (?, ?, ?)", row)
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_PURPOSE_KEY, row))
 
     async def purpose_key(self, subject: Identifier, purpose: Purpose) -> PurposeKeyAttestation | None:
         """Return the attestation, None if there is none.
@@ -294,7 +322,7 @@ class SqlitePurposeKeyRepository:
 class SqliteCredentialRepository:
     """Table credential: by subject, issuer and scope."""
 
-    def __init__(self, database: Database, node_name: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str) -> None:
         self._database = database
         self._node_name = node_name
 
@@ -309,9 +337,7 @@ class SqliteCredentialRepository:
         """Store a credential in place of the one before."""
         expires = None if expires_at is None else min(expires_at, MAX_INTEGER)
         row = (str(subject), str(issuer), scope, credential.encode(), expires, self._node_name)
-        await self._database.run(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO credential VALUES (?, ?, ?, ?, ?, ?)", row)
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_CREDENTIAL, row))
 
     async def credential(self, subject: Identifier, issuer: Identifier, scope: str) -> CredentialAndPurposeKey | None:
         """Return the credential, None if there is none.

@@ -6,15 +6,15 @@ Source:
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from ockam.errors import AlreadyExists, NotFound
 from ockam.identity.identifier import Identifier
 from ockam.identity.repository import NamedIdentity
+from ockam.storage.sql import ROW_TAKEN, take_turns
 
 if TYPE_CHECKING:
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = ["SqliteNamedIdentityRepository"]
 
@@ -24,7 +24,7 @@ _NAMED: Final = "SELECT name, identifier, vault_name, is_default FROM named_iden
 class SqliteNamedIdentityRepository:
     """Table named_identity: names of own identities."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     async def store_named_identity(self, named: NamedIdentity) -> None:
@@ -75,17 +75,20 @@ def _named_identity(row: tuple[str, str, str | None, int]) -> NamedIdentity:
     return NamedIdentity(row[0], Identifier.parse(row[1]), row[2] or "default", bool(row[3]))
 
 
-def _store_named_identity(connection: sqlite3.Connection, named: NamedIdentity) -> None:
+def _store_named_identity(connection: Connection, named: NamedIdentity) -> None:
     row = (str(named.identifier), named.name, named.vault_name)
     try:
-        connection.execute("INSERT INTO named_identity VALUES (?, ?, ?, 0)", row)
-    except sqlite3.IntegrityError:
+        connection.execute(
+            "INSERT INTO named_identity (identifier, name, vault_name, is_default) VALUES (?, ?, ?, 0)", row
+        )
+    except ROW_TAKEN:
         raise AlreadyExists(f"the name {named.name!r} or its identity is taken") from None
     if named.is_default:
         _set_default(connection, named.name)
 
 
-def _set_default(connection: sqlite3.Connection, name: str) -> None:
+def _set_default(connection: Connection, name: str) -> None:
+    take_turns(connection, "default identity")
     if connection.execute("UPDATE named_identity SET is_default = 1 WHERE name = ?", (name,)).rowcount == 0:
         raise NotFound(f"no identity is named {name!r}")
     connection.execute("UPDATE named_identity SET is_default = 0 WHERE name <> ?", (name,))

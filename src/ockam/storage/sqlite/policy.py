@@ -16,10 +16,9 @@ from ockam.storage.errors import DatabaseDamaged
 from ockam.storage.sqlite.identity import DEFAULT_NODE_NAME
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = [
     "SqliteResourcePolicyRepository",
@@ -29,7 +28,7 @@ __all__ = [
 ]
 
 
-def create_sqlite_policy_repositories(database: Database, node_name: str = DEFAULT_NODE_NAME) -> PolicyRepositories:
+def create_sqlite_policy_repositories(database: SqlDatabase, node_name: str = DEFAULT_NODE_NAME) -> PolicyRepositories:
     """Return repositories over an open database.
 
     Args:
@@ -46,7 +45,7 @@ def create_sqlite_policy_repositories(database: Database, node_name: str = DEFAU
 class _Table:
     """A table of policies: one per node, key and action. The names are from this module, never from outside."""
 
-    def __init__(self, database: Database, node_name: str, table: str, column: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str, table: str, column: str) -> None:
         self._database = database
         self._node_name = node_name
         self._insert = (
@@ -63,7 +62,7 @@ class _Table:
         await self._database.run(lambda connection: connection.execute(self._insert, row))
 
     async def row(self, key: str, action: Action) -> Sequence[str] | None:
-        def read(connection: sqlite3.Connection) -> Sequence[str] | None:
+        def read(connection: Connection) -> Sequence[str] | None:
             statement = f"{self._select}{self._of_key} AND action = ?"
             found: Sequence[str] | None = connection.execute(statement, (self._node_name, key, action.text)).fetchone()
             return found
@@ -71,7 +70,7 @@ class _Table:
         return await self._database.read(read)
 
     async def rows(self, key: str | None) -> list[Sequence[str]]:
-        def read(connection: sqlite3.Connection) -> list[Sequence[str]]:
+        def read(connection: Connection) -> list[Sequence[str]]:
             if key is None:
                 return connection.execute(self._select + self._order, (self._node_name,)).fetchall()
             return connection.execute(self._select + self._of_key + self._order, (self._node_name, key)).fetchall()
@@ -86,7 +85,7 @@ class _Table:
 class SqliteResourcePolicyRepository:
     """Table resource_policy."""
 
-    def __init__(self, database: Database, node_name: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str) -> None:
         self._table = _Table(database, node_name, "resource_policy", "resource_name")
 
     async def store_policy(self, policy: ResourcePolicy) -> None:
@@ -122,7 +121,7 @@ class SqliteResourcePolicyRepository:
 class SqliteResourceTypePolicyRepository:
     """Table resource_type_policy."""
 
-    def __init__(self, database: Database, node_name: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str) -> None:
         self._table = _Table(database, node_name, "resource_type_policy", "resource_type")
 
     async def store_policy(self, policy: ResourceTypePolicy) -> None:
@@ -159,7 +158,7 @@ class SqliteResourceTypePolicyRepository:
 class SqliteResourceRepository:
     """Table resource."""
 
-    def __init__(self, database: Database, node_name: str) -> None:
+    def __init__(self, database: SqlDatabase, node_name: str) -> None:
         self._database = database
         self._node_name = node_name
 
@@ -197,7 +196,7 @@ class SqliteResourceRepository:
         """Delete the resources of that name, and their policies."""
         values = (self._node_name, name)
 
-        def delete(connection: sqlite3.Connection) -> None:
+        def delete(connection: Connection) -> None:
             connection.execute("DELETE FROM resource WHERE node_name = ? AND resource_name = ?", values)
             connection.execute("DELETE FROM resource_policy WHERE node_name = ? AND resource_name = ?", values)
 

@@ -8,35 +8,34 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ockam.errors import Kind, Origin
 from ockam.storage.errors import DatabaseDamaged
+from ockam.storage.sql import upsert
 from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret, X25519KeyHandle
 from ockam.vault.software.sealing import is_sealed
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from ockam.storage.database import Database
+    from ockam.storage.sql import Connection, SqlDatabase
 
 __all__ = ["SqliteSecretsRepository"]
 
-_SECRET_SIZE = 32
+_SECRET_SIZE: Final = 32
+_STORE_SIGNING_SECRET: Final = upsert("signing_secret", "handle", "handle", "secret_type", "secret")
+_STORE_X25519_SECRET: Final = upsert("x25519_secret", "handle", "handle", "secret")
 
 
 class SqliteSecretsRepository:
     """Secrets by handle. The vault keeps loaded keys, so nothing is kept here."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     async def store_signing_secret(self, handle: SigningKeyHandle, secret: SigningSecret) -> None:
         """Store a signing secret."""
         row = (handle.value, secret.key_type.value, secret.secret)
-        await self._database.run(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO signing_secret VALUES (?, ?, ?)", row)
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_SIGNING_SECRET, row))
 
     async def signing_secret(self, handle: SigningKeyHandle) -> SigningSecret | None:
         """Return a signing secret, None if there is none.
@@ -75,9 +74,7 @@ class SqliteSecretsRepository:
     async def store_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
         """Store a 32-byte X25519 secret."""
         row = (handle.value, secret)
-        await self._database.run(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO x25519_secret VALUES (?, ?)", row)
-        )
+        await self._database.run(lambda connection: connection.execute(_STORE_X25519_SECRET, row))
 
     async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
         """Return an X25519 secret, None if there is none.
@@ -112,7 +109,7 @@ class SqliteSecretsRepository:
         await self._database.run(_delete_all)
 
 
-def _delete_all(connection: sqlite3.Connection) -> None:
+def _delete_all(connection: Connection) -> None:
     for table in ("signing_secret", "x25519_secret", "aead_secret"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
 
