@@ -52,9 +52,10 @@ test: environment
 test-slow: environment
 	@$(PYTEST) -m '(slow or demo) and not interop' $(PYTEST_ARGS) || test $$? -eq 5
 
-# The vaults on tokens and in clouds: installs their extras, and SoftHSM where this is a Debian and we are root.
+# PostgreSQL, and the vaults on tokens and in clouds: installs their extras, and SoftHSM where this is a Debian and we are root.
+# PostgreSQL's binaries must be there already (Debian: postgresql), else its tests are skipped.
 test-services: environment
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pkcs11,aws,azure,services]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,pkcs11,aws,azure,services]'
 	@tests/vault/install_softhsm.sh
 	@$(PYTEST) -m services -rs $(PYTEST_ARGS)
 

@@ -1,7 +1,8 @@
-"""A service over SQLite, enrollers and devices, joined by bytes; fixed time and randomness."""
+"""A service over a database, enrollers and devices, joined by bytes; fixed time and randomness."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ockam.core.request import Method, Request, Response, Status
 from ockam.enrollment.api import Caller, EnrollmentApi, Role
@@ -30,6 +31,7 @@ from ockam.identity.identifier import ChangeHash, Identifier
 from ockam.identity.issuing import issue_attestation, issue_first_change
 from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData, SecureChannelStatic
 from ockam.storage.database import Database
+from ockam.storage.sql import SqlDatabase
 from ockam.storage.sqlite.enrollment import SqliteEnrollmentRepository
 from ockam.testing import FixedRandom
 from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType
@@ -52,9 +54,11 @@ WINDOW_SECONDS: Final = 10**8
 class Service:
     """The service of the model's keys over an own database, in memory unless a path is given."""
 
+    open_database: ClassVar[Callable[[Any], SqlDatabase]] = Database
+
     def __init__(self, path: Any = None, seed: str = "service", **settings: Any) -> None:
         self.now = NOW
-        self.database = Database(path)
+        self.database = type(self).open_database(path)
         self.repository = SqliteEnrollmentRepository(self.database, STORAGE_KEY, FixedRandom("sealing " + seed))
         settings = {"administrators": frozenset({ADMINISTRATOR.identifier})} | settings
         self.service: EnrollmentService = model_service(seed, **settings)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ockam.errors import AlreadyExists
 from ockam.identity import issuing, verification
 from ockam.identity.attributes import PROJECT_MEMBER_SCHEMA, Attributes, AttributesEntry
-from ockam.identity.change_history import ChangeHistory, Identity
+from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare
 from ockam.identity.credential import CredentialData
 from ockam.identity.errors import (
     CredentialOutlivesAttestation,
@@ -203,6 +203,17 @@ class Identities:
             IdentityNotFound: not known here.
         """
         return (await self.identity(identifier)).export()
+
+    async def compare_identity(self, change_history: bytes) -> Comparison:
+        """Verify a change history, and return how it relates to the one known. Takes unauthenticated bytes.
+
+        Raises:
+            IdentityNotFound: nothing is known of that identity.
+            DecodeError, IdentityError, VaultError: it does not verify.
+        """
+        history = ChangeHistory.decode_exactly(change_history)
+        presented = verification.verify_change_history(history, self.vault.verifying)
+        return compare(presented, await self.identity(presented.identifier))
 
     async def _known(self, history: ChangeHistory) -> Identity | None:
         # A history equal to a stored one was verified before it was stored, and verifying is a pure function.

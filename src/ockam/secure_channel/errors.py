@@ -10,6 +10,7 @@ from ockam.identity.errors import InvalidKeyData, InvalidKeyType, SecureChannelT
 
 __all__ = [
     "AuthenticationFailed",
+    "CredentialRefused",
     "DuplicateSecureChannel",
     "HandshakeInternalError",
     "InvalidKeyData",
@@ -78,6 +79,13 @@ class InvalidNonce(PeerError):
 
     default_origin = Origin.IDENTITY
     default_kind = Kind.UNKNOWN
+
+
+class CredentialRefused(PeerError):
+    """The issuer gives us no credential. Is this identity one of its members?"""
+
+    default_origin = Origin.IDENTITY
+    default_kind = Kind.NOT_FOUND
 
 
 class NonceOverflow(OckamError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ockam.authority.credential_issuer import CredentialIssuer
+from ockam.authority.workers.credential_issuer import CredentialIssuerWorker
 from ockam.core.address import Address
 from ockam.core.message import Routed, peer_identifier
 from ockam.enrollment import service as core
@@ -17,7 +19,7 @@ from ockam.enrollment.enrollment_bundle import check_routes
 from ockam.enrollment.handling import MessageHandler
 from ockam.enrollment.pending import DEFAULT_PENDING_SECONDS, IdentifierPrefix, State, pending_expiry
 from ockam.enrollment.workers.api_worker import EnrollmentApiWorker
-from ockam.enrollment.workers.credential_issuer import CredentialIssuer
+from ockam.enrollment.workers.credential_issuer import issue_to_enrolled
 from ockam.enrollment.workers.door import EnrollmentDoor
 from ockam.enrollment.workers.events import Changed, Observers
 from ockam.enrollment.workers.host import API, CREDENTIAL_ISSUER, ENROLLMENT, ENROLLMENT_SERVICE
@@ -60,7 +62,8 @@ class EnrollmentServiceOptions:
         routes: MultiAddrs of the worker `enrollment` for bundles, in order of preference; by default the listener's.
         pending_expires_in: seconds that an approval is good for if nothing else is asked; 0 is for ever.
         credential_ttl: seconds that a device's credential is good for.
-        database: SQLite file of the service's tables; by default the node's home, or memory.
+        database: of the service's tables: a file of SQLite, or `postgres://user:password@host:port/database`, which
+            several services may share (docs/storage.md); by default the node's home or database, or memory.
     """
 
     enrollers: Sequence[Identifier] = ()
@@ -68,7 +71,7 @@ class EnrollmentServiceOptions:
     routes: Sequence[str] = ()
     pending_expires_in: int = DEFAULT_PENDING_SECONDS
     credential_ttl: int = core.DEFAULT_CREDENTIAL_TTL_SECONDS
-    database: str | os.PathLike[str] | None = None
+    database: str | os.PathLike[str] | None = field(default=None, repr=False)  # there may be a password in it
 
 
 class EnrollmentService:
@@ -114,9 +117,9 @@ class EnrollmentService:
         """Start the workers; strangers on `listener` reach `enrollment` alone."""
         context, controls = self._host.context, self._host.runtime.flow_controls
         inside = self.channels.flow_control_id
-        issuer = CredentialIssuer(self._core, self._repository)
+        issuer = CredentialIssuer(issue_to_enrolled(self._core, self._repository, self._host.runtime.clock))
         await context.start_worker(ENROLLMENT_SERVICE, self._api)
-        await context.start_worker(CREDENTIAL_ISSUER, issuer)
+        await context.start_worker(CREDENTIAL_ISSUER, CredentialIssuerWorker(issuer))
         for worker in (ENROLLMENT_SERVICE, CREDENTIAL_ISSUER):
             controls.add_consumer(worker, inside)
         options = RelayServiceOptions(

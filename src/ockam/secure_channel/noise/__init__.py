@@ -10,7 +10,9 @@ from ockam.secure_channel.noise.suite import (
     AES128_GCM_SHA256,
     AES256_GCM_SHA256,
     CHACHAPOLY_BLAKE2S,
+    SUITES,
     Suite,
+    channel_suite,
     standard_suite,
 )
 from ockam.secure_channel.noise.symmetric_state import SymmetricState
@@ -20,6 +22,7 @@ __all__ = [
     "AES256_GCM_SHA256",
     "CHACHAPOLY_BLAKE2S",
     "MAX_MESSAGE_SIZE",
+    "SUITES",
     "XX",
     "CipherState",
     "HandshakeState",
@@ -28,5 +31,6 @@ __all__ = [
     "Suite",
     "SymmetricState",
     "Token",
+    "channel_suite",
     "standard_suite",
 ]

@@ -22,9 +22,9 @@ from ockam.core.route import route as make_route
 from ockam.errors import OckamError
 from ockam.runtime.errors import UnknownAddress
 from ockam.runtime.mailbox import AddressMetadata, Busy, Mailbox
-from ockam.secure_channel.decryptor import Decryptor
+from ockam.secure_channel.decryptor import Decryptor, SingleKeyDecryptor
 from ockam.secure_channel.encryptor import FRAME_OVERHEAD, IN_PLACE_FROM, NONCE_SIZE, Encryptor
-from ockam.secure_channel.errors import NonceOverflow
+from ockam.secure_channel.errors import NonceOverflow, UnknownChannelMsgDestination
 from ockam.secure_channel.messages import (
     PAYLOAD_TAIL,
     Close,
@@ -34,12 +34,16 @@ from ockam.secure_channel.messages import (
     payload_head,
 )
 from ockam.secure_channel.noise import AES256_GCM_SHA256, Role, Suite
+from ockam.secure_channel.options import authorities_of
+from ockam.secure_channel.workers.api import ApiAddress
 from ockam.secure_channel.workers.peer import receive_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ockam.core.address import Address
+    from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.credential_retriever import CredentialRetriever
     from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
     from ockam.runtime.router import Runtime
@@ -62,6 +66,8 @@ class SecureChannelEnd:
         role: the responder follows the peer's route, the initiator does not.
         spawner: flow control id of the listener that made this end.
         on_handshake_message: takes what comes before `establish`.
+        authority: whose credentials count, one or several.
+        key_exchange_only: no messages pass, nothing is rekeyed; see `SecureChannelOptions`.
     """
 
     def __init__(
@@ -74,13 +80,15 @@ class SecureChannelEnd:
         on_handshake_message: Callable[[LocalMessage, Mailbox], Busy | None],
         *,
         spawner: FlowControlId | None = None,
-        authority: Identifier | None = None,
+        authority: Identifier | Sequence[Identifier] | None = None,
         suite: Suite = AES256_GCM_SHA256,
+        key_exchange_only: bool = False,
     ) -> None:
         self.runtime = runtime
         self.identifier = identifier
         self.role = role
-        self.authority = authority
+        self.authorities = authorities_of(authority)
+        self.is_key_exchange_only = key_exchange_only
         self.flow_control_id = runtime.random_flow_control_id()
         self._identities = identities
         self._registry = registry
@@ -94,8 +102,12 @@ class SecureChannelEnd:
             outgoing=FlowControlOutgoing(runtime.flow_controls, self.flow_control_id, spawner),
         )
         self._channel: SecureChannel | None = None
-        self._decryptor: Decryptor | None = None
+        self._decryptor: Decryptor | SingleKeyDecryptor | None = None
         self._is_stopped = False
+        self.presented: CredentialAndPurposeKey | None = None
+        self._retriever: CredentialRetriever | None = None
+        self._credential_waits = False
+        self._presenting: asyncio.Task[None] | None = None
         self.on_stop: Callable[[], None] | None = None
         self._waiting_refresh: RefreshCredentials | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -135,16 +147,24 @@ class SecureChannelEnd:
             remote_route: to the peer's decryptor.
             their_identifier: whom the peer has proven to be.
         """
-        decryptor = self._decryptor = Decryptor(keys.decrypt_key, self._suite)
+        key_exchange_only = self.is_key_exchange_only
+        decryptor = self._decryptor = (SingleKeyDecryptor if key_exchange_only else Decryptor)(
+            keys.decrypt_key, self._suite
+        )
         channel = SecureChannel(
             self,
             self._encryptor_address,
             remote_route,
             their_identifier,
-            Encryptor(keys.encrypt_key, self._suite),
+            Encryptor(keys.encrypt_key, self._suite, rekeying=not key_exchange_only),
         )
         self._channel = channel
         self._registry.add(channel)
+        if key_exchange_only:
+            self.decryptor_remote.receive = _drop_message
+            return channel
+        if self._credential_waits:
+            self.credential_changed()
         self._reader = PayloadReader(self._encryptor_address)
         self._info = (secure_channel_info(their_identifier.value),)
         self._open = decryptor.open
@@ -195,9 +215,54 @@ class SecureChannelEnd:
             self._waiting_refresh = None
             try:
                 await self._identities.import_change_history(refresh.change_history, subject)
-                await receive_credentials(self._identities, subject, refresh.credentials, self.authority)
+                await receive_credentials(self._identities, subject, refresh.credentials, self.authorities)
             except OckamError as error:
                 log.warning("refreshed credentials do not count: %s", error)
+
+    def decrypt(self, frame: bytes) -> bytes:
+        """Return the plaintext of a frame (unauthenticated) that did not come as a message.
+
+        Raises:
+            UnknownAddress: the channel has ended.
+            PeerError: the frame is not one of this channel.
+        """
+        if self._decryptor is None:
+            raise UnknownAddress(self.decryptor_remote.address)
+        return self._decryptor.open(frame)[1]
+
+    # ---- our credential ----------------------------------------------------------------------------------------------
+
+    def follow_credential(self, retriever: CredentialRetriever) -> None:
+        """Present the retriever's credential whenever it has changed."""
+        if not self._is_stopped and not self.is_key_exchange_only:
+            self._retriever = retriever
+            retriever.subscribe(self.credential_changed)
+
+    def credential_changed(self) -> None:
+        """Present the credential that counts now, once the channel is there."""
+        self._credential_waits = True
+        is_presenting = self._presenting is not None and not self._presenting.done()
+        if self._channel is not None and not self._is_stopped and not is_presenting:
+            self._presenting = self.runtime.new_task(self._present())
+
+    async def _present(self) -> None:
+        channel, retriever = self._channel, self._retriever
+        assert channel is not None  # `credential_changed` has seen to it
+        assert retriever is not None  # whoever calls `credential_changed` is subscribed to
+        while self._credential_waits and not self._is_stopped:
+            self._credential_waits = False
+            try:
+                credential = await retriever.retrieve()
+                if credential == self.presented:
+                    log.warning("the credential has not changed: it is not presented again")
+                    continue
+                identity = await self._identities.identity(self.identifier)
+                channel.refresh(RefreshCredentials(identity.change_history, (credential,)))
+            except OckamError as error:
+                log.warning("a new credential could not be presented: %s", error)
+            else:
+                self.presented = credential
+        self.runtime.flush()
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
@@ -208,6 +273,8 @@ class SecureChannelEnd:
         self._is_stopped = True
         channel = self._channel
         self.runtime.remove(self._record)
+        if self._retriever is not None:
+            self._retriever.unsubscribe(self.credential_changed)
         if channel is not None:
             channel.end()
             self._registry.remove(channel)
@@ -243,7 +310,10 @@ class SecureChannel:
         metadata = AddressMetadata(
             is_terminal=True, attributes={SECURE_CHANNEL_IDENTIFIER: their_identifier.value.hex()}
         )
-        self._mailbox = Mailbox(address, self._receive, metadata=metadata)
+        receive = _refuse_message if end.is_key_exchange_only else self._receive
+        self._mailbox = Mailbox(address, receive, metadata=metadata)
+        self._encryptor_api: ApiAddress | None = None
+        self._decryptor_api: ApiAddress | None = None
         self._set_route(remote_route)
         self._record = end.runtime.add_worker([self._mailbox], on_stop=end.stop)
 
@@ -278,9 +348,53 @@ class SecureChannel:
         return self._remote_route
 
     @property
+    def their_decryptor_address(self) -> Address:
+        """The address of the peer that we send to."""
+        return self._remote_route.recipient
+
+    @property
+    def is_key_exchange_only(self) -> bool:
+        """Whether it only encrypts and decrypts for others."""
+        return self._end.is_key_exchange_only
+
+    @property
+    def encryptor_api(self) -> Address:
+        """Where workers of this node have bytes encrypted (`ApiResponse`); it is there from the first look at it."""
+        if self._encryptor_api is None:
+            self._encryptor_api = ApiAddress(self._runtime, self.encrypt)
+        return self._encryptor_api.address
+
+    @property
+    def decryptor_api(self) -> Address:
+        """Where workers of this node have frames decrypted (`ApiResponse`); it is there from the first look at it."""
+        if self._decryptor_api is None:
+            self._decryptor_api = ApiAddress(self._runtime, self._end.decrypt)
+        return self._decryptor_api.address
+
+    @property
     def is_closed(self) -> bool:
         """Whether nothing passes any more."""
         return self._closed.done()
+
+    def encrypt(self, plaintext: bytes) -> bytes:
+        """Return a frame for the peer's `decrypt`: these bytes and nothing else. It takes a nonce of the channel.
+
+        Raises:
+            UnknownAddress: the channel has ended.
+            NonceOverflow: all nonces are used.
+        """
+        if self._encryptor is None:
+            raise UnknownAddress(self.address)
+        return self._encryptor.seal(plaintext)
+
+    def decrypt(self, frame: bytes) -> bytes:
+        """Return what the peer has encrypted. In a channel that is not key-exchange-only each frame opens once.
+
+        Raises:
+            UnknownAddress: the channel has ended.
+            PeerError: the frame is not one of this channel, or its nonce is outside of the window.
+        """
+        return self._end.decrypt(frame)
 
     def update_remote_node_route(self, new_route: RouteLike) -> None:
         """Reach the same peer over another route from now on (initiator). The peer learns the way back by itself.
@@ -312,14 +426,28 @@ class SecureChannel:
             return
         encryptor, self._encryptor = self._encryptor, None
         self._runtime.remove(self._record)
+        for api in (self._encryptor_api, self._decryptor_api):
+            if api is not None:
+                api.remove()
         self._closed.set_result(None)
-        if encryptor is None or self.peer_has_closed:
+        # A key-exchange-only peer takes no messages, this one neither.
+        if encryptor is None or self.peer_has_closed or self.is_key_exchange_only:
             return
         try:
             sealed = encryptor.seal(Close().encode())
             self._runtime.forward(self._mailbox, LocalMessage(self._remote_route, self._mailbox.route, sealed))
         except OckamError as error:
             log.debug("the peer could not be told that the channel ends: %s", error)
+
+    def refresh(self, message: RefreshCredentials) -> None:
+        """Present a new credential to the peer.
+
+        Raises:
+            OckamError: it could not be sent.
+        """
+        if self._encryptor is not None:
+            sealed = self._encryptor.seal(message.encode())
+            self._runtime.forward(self._mailbox, LocalMessage(self._remote_route, self._mailbox.route, sealed))
 
     # ---- the encryptor -----------------------------------------------------------------------------------------------
 
@@ -368,3 +496,13 @@ class SecureChannel:
 
 def _refuse(message: LocalMessage, source: Mailbox) -> None:
     """The internal address takes no messages; its access control lets none through."""
+
+
+def _refuse_message(message: LocalMessage, source: Mailbox) -> None:
+    """Nothing is sent as a message through a key-exchange-only channel."""
+    raise UnknownChannelMsgDestination
+
+
+def _drop_message(message: LocalMessage, source: Mailbox) -> None:
+    """Nothing that a peer sends as a message is taken by a key-exchange-only channel, not even that it closes."""
+    log.warning("a message was dropped by a secure channel: %s", UnknownChannelMsgDestination())

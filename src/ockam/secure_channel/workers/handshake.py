@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from ockam.core.message import LocalMessage
 from ockam.core.route import Route
@@ -26,20 +26,26 @@ from ockam.secure_channel.handshake import (
     Responder,
     SendMessage,
 )
-from ockam.secure_channel.noise import Role
+from ockam.secure_channel.noise import AES256_GCM_SHA256, Role, Suite
+from ockam.secure_channel.options import authorities_of, credential_of
+from ockam.secure_channel.repository import PersistedSecureChannel
 from ockam.secure_channel.workers.channel import SecureChannel, SecureChannelEnd
 from ockam.secure_channel.workers.peer import verify_peer
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from ockam.core.flow_control import FlowControlId
     from ockam.identity.credential import CredentialAndPurposeKey
+    from ockam.identity.credential_retriever import CredentialRetriever
     from ockam.identity.identifier import Identifier
     from ockam.identity.identities import Identities
     from ockam.runtime.mailbox import Busy, Mailbox
     from ockam.runtime.router import Runtime
     from ockam.secure_channel.handshake import Action, TransportKeys
+    from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions
+    from ockam.secure_channel.repository import SecureChannelRepository
     from ockam.secure_channel.trust_policy import TrustPolicy
     from ockam.secure_channel.workers.own_payload import OwnPayloads
     from ockam.secure_channel.workers.registry import SecureChannelRegistry
@@ -56,12 +62,19 @@ WAITING_MESSAGES_MAX: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class ChannelServices:
-    """What every channel of a node needs."""
+    """What every channel of a node needs.
+
+    Attributes:
+        suite: of all its channels; never negotiated.
+        persisted: where key-exchange-only channels are stored; None: nowhere.
+    """
 
     runtime: Runtime
     identities: Identities
     registry: SecureChannelRegistry
     own_payloads: OwnPayloads
+    suite: Suite = AES256_GCM_SHA256
+    persisted: SecureChannelRepository | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +84,35 @@ class Terms:
     Attributes:
         identifier: our own identity.
         timeout: seconds for the whole handshake.
+        retriever: in place of `credential`.
     """
 
     identifier: Identifier
     trust_policy: TrustPolicy
-    authority: Identifier | None
+    authority: Identifier | Sequence[Identifier] | None
     credential: CredentialAndPurposeKey | None
     timeout: float
+    retriever: CredentialRetriever | None = None
+    key_exchange_only: bool = False
+    persist: bool = False
+
+    @classmethod
+    def of(cls, identifier: Identifier, options: SecureChannelOptions | SecureChannelListenerOptions) -> Self:
+        """Return the terms that options say.
+
+        Raises:
+            DecodeError: the bytes given as a credential are none.
+        """
+        return cls(
+            identifier,
+            options.trust_policy,
+            authorities_of(options.authority),
+            credential_of(options),
+            options.timeout,
+            options.credential_retriever,
+            options.key_exchange_only,
+            options.persist,
+        )
 
 
 class HandshakeWorker:
@@ -112,6 +147,8 @@ class HandshakeWorker:
             self.receive,
             spawner=spawner,
             authority=terms.authority,
+            suite=services.suite,
+            key_exchange_only=terms.key_exchange_only,
         )
         self.end.on_stop = self._stopped
         services.runtime.deadlines.add(self, terms.timeout, self._expired)
@@ -136,8 +173,16 @@ class HandshakeWorker:
             raise
 
     async def _load(self, machine: type[Initiator | Responder]) -> None:
-        key, self._own_payload = await self._services.own_payloads.of(self._terms.identifier, self._terms.credential)
-        self._machine = machine(key.key, self._services.identities.vault.secure_channel.generate_ephemeral_x25519_key)
+        services, credential, retriever = self._services, self._terms.credential, self._terms.retriever
+        if retriever is not None:
+            await retriever.initialize()
+            # Before it is asked, so that no change is missed.
+            self.end.follow_credential(retriever)
+            credential = await retriever.retrieve()
+        self.end.presented = credential
+        key, self._own_payload = await services.own_payloads.of(self._terms.identifier, credential)
+        generate_ephemeral = services.identities.vault.secure_channel.generate_ephemeral_x25519_key
+        self._machine = machine(key.key, generate_ephemeral, services.suite)
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -209,6 +254,7 @@ class HandshakeWorker:
         return self._machine.on_event(event)
 
     async def _perform(self, actions: tuple[Action, ...]) -> None:
+        terms = self._terms
         for action in actions:
             match action:
                 case SendMessage(data):
@@ -216,10 +262,9 @@ class HandshakeWorker:
                 case OwnPayloadNeeded():
                     await self._perform(self._event(Accept(self._own_payload)))
                 case PayloadReceived(payload, static_key):
-                    terms = self._terms
                     try:
                         self._their_identifier = await verify_peer(
-                            self._services.identities, payload, static_key, terms.trust_policy, terms.authority
+                            self._services.identities, payload, static_key, terms.trust_policy, self.end.authorities
                         )
                     except OckamError as error:
                         self._event(Reject(error))
@@ -227,21 +272,42 @@ class HandshakeWorker:
                     own = self._own_payload if self._role is Role.INITIATOR else b""
                     await self._perform(self._event(Accept(own)))
                 case Completed(keys):
-                    self._complete(keys)
+                    channel = self._complete(keys)
+                    if channel is not None and terms.persist:
+                        await self._persist(channel, keys)
+                    if channel is not None and not self.completed.done():
+                        self.completed.set_result(channel)
 
     def _send(self, data: bytes) -> None:
         mailbox = self.end.decryptor_remote
         self._services.runtime.forward(mailbox, LocalMessage(self._remote_route, mailbox.route, data))
 
-    def _complete(self, keys: TransportKeys) -> None:
+    def _complete(self, keys: TransportKeys) -> SecureChannel | None:
         assert self._their_identifier is not None  # verified before the last event
         if self.end.is_stopped:
-            return
+            return None
         self._services.runtime.deadlines.drop(self)
         channel = self.end.establish(keys, self._remote_route, self._their_identifier)
         log.info("a secure channel with %s is up", self._their_identifier)
-        if not self.completed.done():
-            self.completed.set_result(channel)
+        return channel
+
+    async def _persist(self, channel: SecureChannel, keys: TransportKeys) -> None:
+        """Store the receiving half; the channel works without that, too."""
+        services = self._services
+        persisted = PersistedSecureChannel(
+            self._role,
+            channel.identifier,
+            channel.their_identifier,
+            channel.decryptor_address,
+            channel.decryptor_api,
+            services.suite.key_type,
+            keys.decrypt_key,
+        )
+        try:
+            if services.persisted is not None:
+                await services.persisted.store_secure_channel(persisted)
+        except OckamError as error:
+            log.warning("a secure channel could not be persisted: %s", error)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

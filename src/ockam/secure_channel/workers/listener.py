@@ -9,13 +9,13 @@ from ockam.core.route import Route
 from ockam.errors import OckamError
 from ockam.runtime.mailbox import Busy, Mailbox
 from ockam.secure_channel.noise import Role
-from ockam.secure_channel.options import SecureChannelListenerOptions, credential_of
 from ockam.secure_channel.workers.handshake import ChannelServices, HandshakeWorker, Terms
 
 if TYPE_CHECKING:
     from ockam.core.address import Address
     from ockam.core.message import LocalMessage
     from ockam.identity.identifier import Identifier
+    from ockam.secure_channel.options import SecureChannelListenerOptions
 
 __all__ = ["SecureChannelListener"]
 
@@ -48,9 +48,7 @@ class SecureChannelListener:
         self.identifier = identifier
         self._half_open: dict[HandshakeWorker, None] = {}
         self._is_closed = False
-        self._terms = Terms(
-            identifier, options.trust_policy, options.authority, credential_of(options), options.timeout
-        )
+        self._terms = Terms.of(identifier, options)
         self.flow_control_id = runtime.random_flow_control_id()
         runtime.add_worker([Mailbox(address, self._receive)], on_stop=self._stop)
         for flow_control_id in options.consumer_of:
@@ -93,6 +91,11 @@ class SecureChannelListener:
         address = responder.end.decryptor_remote.address
         message.onward_route = Route((address, *message.onward_route.addresses[1:]))
         return responder.receive(message, source)
+
+    @property
+    def is_key_exchange_only(self) -> bool:
+        """Whether its channels only encrypt and decrypt for others."""
+        return self._terms.key_exchange_only
 
     @property
     def half_open(self) -> int:

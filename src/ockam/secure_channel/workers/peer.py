@@ -40,7 +40,7 @@ async def verify_peer(
     payload: bytes,
     static_key: X25519PublicKey,
     trust_policy: TrustPolicy,
-    authority: Identifier | None,
+    authorities: Sequence[Identifier],
 ) -> Identifier:
     """Return the identifier that the peer has proven to be, after every check; store its history and attributes.
 
@@ -48,7 +48,7 @@ async def verify_peer(
         payload: of handshake message 2 or 3, sent by whoever holds the secret of `static_key`.
         static_key: rs of the handshake.
         trust_policy: has the last word.
-        authority: whose credentials count.
+        authorities: whose credentials count, each by itself.
 
     Raises:
         OckamError: a check failed. Credentials that do not verify are only logged.
@@ -66,7 +66,7 @@ async def verify_peer(
     if not trust_policy.check(identity.identifier):
         raise SecureChannelTrustCheckFailed
     await identities.repositories.change_histories.update_identity(identity)
-    await receive_credentials(identities, identity.identifier, presented.credentials, authority)
+    await receive_credentials(identities, identity.identifier, presented.credentials, authorities)
     return identity.identifier
 
 
@@ -74,16 +74,16 @@ async def receive_credentials(
     identities: Identities,
     subject: Identifier,
     credentials: Sequence[CredentialAndPurposeKey],
-    authority: Identifier | None,
+    authorities: Sequence[Identifier],
 ) -> None:
     """Keep what each presented credential that verifies says; the last one stands. Nothing here ends a channel."""
-    if authority is None:
+    if not authorities:
         if credentials:
             log.warning("%s presented a credential, but no authority is set: it counts for nothing", subject)
         return
     for credential in credentials:
         try:
-            await identities.receive_presented_credential(subject, [authority], credential)
+            await identities.receive_presented_credential(subject, authorities, credential)
         except OckamError as error:
             log.warning("a credential that %s presented does not count: %s", subject, error)
 

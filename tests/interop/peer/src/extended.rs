@@ -272,7 +272,8 @@ pub async fn run(node: &mut Node, args: &[String]) -> Result<()> {
     let argument = |i: usize| args.get(i).unwrap_or_else(|| panic!("argument {i} is missing")).as_str();
     match argument(0) {
         "modes" => {
-            say(json!({"modes": MODES}));
+            let modes = [&MODES[..], &crate::live::MODES[..]].concat();
+            say(json!({"modes": modes}));
             node.shutdown().await
         }
         // middle-dial LISTEN CONNECT: the tutorial's relays to a dialled responder, and hop
@@ -347,6 +348,6 @@ pub async fn run(node: &mut Node, args: &[String]) -> Result<()> {
             say(json!({"replies": count}));
             node.shutdown().await
         }
-        other => panic!("unknown mode {other}"),
+        _ => crate::live::run(node, args).await,
     }
 }

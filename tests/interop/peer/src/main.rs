@@ -15,6 +15,7 @@ use ockam::remote::RemoteRelayOptions;
 use serde_json::json;
 
 mod extended;
+mod live;
 
 struct Echoer;
 
