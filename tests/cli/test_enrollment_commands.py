@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ockam.storage.home import Home
 from tests.cli.command_line import ockam
 from tests.cli.staying import RunningService, running_service, staying
 
@@ -66,7 +67,9 @@ def test_from_offer_to_member(service: RunningService, tmp_path: Path) -> None:
     event = service.command.wait_for("enrolled", id=record["id"])
     assert event["identifier"] == done["identifier"]
 
-    status = ockam(tmp_path, "enrollee", "status", "--output", "json").json
+    # Also while the device runs, and its home is in use.
+    with Home(tmp_path / "nodes" / "enrollee"):
+        status = ockam(tmp_path, "enrollee", "status", "--output", "json").json
     assert status == done
     short = str(record["id"])[:20]
     found = ockam(service.home, "enrollment", "show", short, "--output", "json").json

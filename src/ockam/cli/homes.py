@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,11 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ockam.cli.databases import DatabaseArgument
+    from ockam.enrollment.device_status import EnrolleeStatus
     from ockam.enrollment.repository import EnrollmentRepository
     from ockam.identity.repository import Repositories
     from ockam.storage.home import Home
 
-__all__ = ["has_node", "read_only_enrollments", "read_only_home", "read_only_repositories", "require_node"]
+__all__ = [
+    "has_node",
+    "read_only_device",
+    "read_only_enrollments",
+    "read_only_home",
+    "read_only_repositories",
+    "require_node",
+]
 
 # Whoever only looks at records needs no key: what is sealed, the private prekeys, is not among what is shown.
 _NO_KEY: Final = bytes(32)
@@ -85,10 +94,35 @@ async def read_only_enrollments(path: Path, database: DatabaseArgument | None) -
         async with read_only_home(path) as home:
             yield SqliteEnrollmentRepository(home.database, _NO_KEY)
         return
-    if isinstance(database, Path) and not database.exists():  # noqa: ASYNC240 - nothing else runs in this process
+    if isinstance(database, Path) and not database.exists():
         raise Conflict(f"There is no database {database}.")
     tables = await asyncio.to_thread(open_database, database, read_only=True)
     try:
         yield SqliteEnrollmentRepository(tables, _NO_KEY)
     finally:
         tables.close()
+
+
+async def read_only_device(path: Path) -> EnrolleeStatus:
+    """Return how far the device of a home is, even while its node runs.
+
+    Raises:
+        Conflict: there is no such node, or it is no device.
+    """
+    from ockam.enrollment.device_status import device_status
+    from ockam.enrollment.enrollee_state import decode_state
+    from ockam.enrollment.workers.enrollee import IDENTITY_NAME
+    from ockam.node.enrollment import DEVICE_STORAGE
+    from ockam.storage.sqlite.enrollment_local import SqliteDeviceStateRepository
+    from ockam.storage.sqlite.enrollment_secrets import SqliteEnrollmentSecrets
+    from ockam.storage.sqlite.identity import create_sqlite_repositories
+    from ockam.vault.software.verifying import SoftwareVerifyingVault
+
+    async with read_only_home(path) as home:
+        key = await SqliteEnrollmentSecrets(home.database, os.urandom).stored(DEVICE_STORAGE)
+        state = None if key is None else await SqliteDeviceStateRepository(home.database, key).state()
+        if state is None:
+            raise Conflict(f"The node {path.name} is no device yet.", "Make its offer first: ockam enrollee offer.")
+        repositories = create_sqlite_repositories(home.database, SoftwareVerifyingVault())
+        named = await repositories.named_identities.named_identity(IDENTITY_NAME)
+        return device_status(decode_state(state), named.identifier if named is not None else None)

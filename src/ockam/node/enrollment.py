@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ockam.enrollment.prekey_bundle import SecretKey
 from ockam.enrollment.workers import enrollee, enroller
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ockam.storage.sql import SqlDatabase
     from ockam.transport.tcp.listener import TcpListener
     from ockam.transport.tcp.transport import TcpTransport
+
+DEVICE_STORAGE: Final = b"device storage"
+"""Names the secret under which the state of a device is sealed."""
 
 __all__ = ["NodeEnrollment"]
 
@@ -74,7 +77,7 @@ class NodeEnrollment:
     async def create_enrollee(self, name: str | None, service: Identifier | None) -> Enrollee:
         """Make a device; see `Node.create_enrollee`."""
         database = self._database()
-        key = await SqliteEnrollmentSecrets(database, self._node.random).secret(b"device storage")
+        key = await SqliteEnrollmentSecrets(database, self._node.random).secret(DEVICE_STORAGE)
         repository = SqliteDeviceStateRepository(database, key, self._node.random)
         return await enrollee.create_enrollee(self._host, repository, name, service)
 

@@ -14,7 +14,7 @@ from ockam.cli.output import Output, facts
 from ockam.cli.settings import ENROLLEE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from ockam.cli.questions import Questions
     from ockam.cli.settings import Settings
@@ -155,40 +155,70 @@ async def _run(
 
 
 def _print_enrollment(output: Output, enrollment: Enrollment) -> None:
+    _print_member(
+        output,
+        identifier=str(enrollment.identifier),
+        service=str(enrollment.service),
+        enrollment_identifier=enrollment.enrollment_identifier,
+        name=enrollment.pet_name,
+        relay_name=enrollment.relay_name,
+        attributes=enrollment.attributes,
+        expires_at=enrollment.credential_expires_at,
+    )
+
+
+def _print_member(
+    output: Output,
+    *,
+    identifier: str,
+    service: str,
+    enrollment_identifier: bytes,
+    name: str | None,
+    relay_name: str | None,
+    attributes: Mapping[str, str],
+    expires_at: int,
+) -> None:
     from ockam.cli.records import time_text
 
-    identifier = str(enrollment.identifier)
     value = {
-        "attributes": enrollment.attributes,
-        "credential_expires_at": enrollment.credential_expires_at,
-        "id": enrollment.enrollment_identifier.hex(),
+        "attributes": dict(attributes),
+        "credential_expires_at": expires_at,
+        "id": enrollment_identifier.hex(),
         "identifier": identifier,
-        "name": enrollment.pet_name,
-        "relay_name": enrollment.relay_name,
-        "service": str(enrollment.service),
+        "name": name,
+        "relay_name": relay_name,
+        "service": service,
         "state": "enrolled",
     }
     text = facts(
         {
             "enrolled as": identifier,
-            "service": str(enrollment.service),
-            "attributes": [f"{name}={value}" for name, value in enrollment.attributes.items()],
-            "credential until": time_text(enrollment.credential_expires_at),
+            "service": service,
+            "attributes": [f"{key}={attribute}" for key, attribute in attributes.items()],
+            "credential until": time_text(expires_at),
         }
     )
     output.result(value, plain=text, machine=identifier)
 
 
 async def _status(settings: Settings, at: str) -> None:
-    from ockam.cli.homes import require_node
+    from ockam.cli.homes import read_only_device
 
-    require_node(settings.node_home(at))
     output = Output(settings)
-    async with _open(settings, at) as enrollee:
-        if enrollee.enrollment is not None:
-            _print_enrollment(output, enrollee.enrollment)
-            return
-        found = enrollee.status
+    # Read only: the device may be running, in another process.
+    found = await read_only_device(settings.node_home(at))
+    if found.credential_expires_at is not None:
+        _print_member(
+            output,
+            identifier=str(found.identifier),
+            service=str(found.service),
+            enrollment_identifier=found.enrollment_identifier,
+            name=found.pet_name,
+            relay_name=found.relay_name,
+            attributes=found.attributes,
+            expires_at=found.credential_expires_at,
+        )
+        return
     value = {
         "bundle": found.bundle_fingerprint,
         "id": found.enrollment_identifier.hex(),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ockam.enrollment.attributes import check_pet_name
+from ockam.enrollment.device_status import EnrolleeStatus, EnrolleeStep, device_status
 from ockam.enrollment.enrollee import (
     AcceptedAnswer,
     Enrolled,
@@ -50,33 +49,6 @@ IDENTITY_NAME: Final = "enrollee"
 """What the device's identity is called on its node."""
 DEFAULT_WAIT_SECONDS: Final = 60.0
 GREETING_SECONDS: Final = 10.0
-
-
-class EnrolleeStep(Enum):
-    """How far the device is."""
-
-    OFFERED = "offered"
-    WAITING = "waiting"
-    ENROLLED = "enrolled"
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolleeStatus:
-    """What the device knows of itself.
-
-    Attributes:
-        enrollment_identifier: SHA-256 of the enrollment key, 32 bytes.
-        identifier: its identity, once it has one.
-        service: of the bundle it waits with, or whose member it is.
-        bundle_fingerprint: of the bundle it waits with.
-    """
-
-    step: EnrolleeStep
-    enrollment_identifier: bytes
-    pet_name: str | None
-    identifier: Identifier | None
-    service: Identifier | None
-    bundle_fingerprint: str | None
 
 
 class Enrollee:
@@ -131,31 +103,7 @@ class Enrollee:
     @property
     def status(self) -> EnrolleeStatus:
         """How far the device is."""
-        match self._state:
-            case Enrolled() as state:
-                return EnrolleeStatus(
-                    EnrolleeStep.ENROLLED,
-                    state.enrollment_identifier,
-                    state.pet_name,
-                    self._identifier,
-                    state.service,
-                    None,
-                )
-            case Waiting() as state:
-                offer, bundle = state.offered.offer, state.signed_bundle
-                return EnrolleeStatus(
-                    EnrolleeStep.WAITING,
-                    offer.enrollment_identifier,
-                    offer.pet_name,
-                    self._identifier,
-                    bundle.contents().service,
-                    bundle.fingerprint,
-                )
-            case Offered() as state:
-                identifier = state.offer.enrollment_identifier
-                return EnrolleeStatus(
-                    EnrolleeStep.OFFERED, identifier, state.pet_name, self._identifier, self._expected_service, None
-                )
+        return device_status(self._state, self._identifier, self._expected_service)
 
     # ---- enrolling ---------------------------------------------------------------------------------------------------
 

@@ -36,14 +36,35 @@ class SqliteEnrollmentSecrets:
         Raises:
             DatabaseDamaged: the row holds something else.
         """
-        handle = sha256(b"ockam enrollment secret " + name).digest()
+        handle = _handle(name)
         new = self._random(SECRET_SIZE)
 
         def find_or_make(connection: Connection) -> object:
             connection.execute("INSERT INTO aead_secret VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (handle, _TYPE, new))
             return connection.execute("SELECT secret FROM aead_secret WHERE handle = ?", (handle,)).fetchone()[0]
 
-        secret = await self._database.run(find_or_make)
-        if not isinstance(secret, bytes) or len(secret) != SECRET_SIZE:
-            raise DatabaseDamaged("a stored secret is damaged")
-        return secret
+        return _checked(await self._database.run(find_or_make))
+
+    async def stored(self, name: bytes) -> bytes | None:
+        """Return the 32 bytes of that name if there are any; makes none.
+
+        Raises:
+            DatabaseDamaged: the row holds something else.
+        """
+        handle = _handle(name)
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT secret FROM aead_secret WHERE handle = ?", (handle,)
+            ).fetchone()
+        )
+        return None if row is None else _checked(row[0])
+
+
+def _handle(name: bytes) -> bytes:
+    return sha256(b"ockam enrollment secret " + name).digest()
+
+
+def _checked(secret: object) -> bytes:
+    if not isinstance(secret, bytes) or len(secret) != SECRET_SIZE:
+        raise DatabaseDamaged("a stored secret is damaged")
+    return secret
