@@ -81,7 +81,8 @@ class FlowControls:
         self._producers: dict[Address, Producer] = {}
         self._producer_of: dict[Address, Address] = {}
         self._spawners: dict[Address, FlowControlId] = {}
-        self._consumers: dict[FlowControlId, set[Address]] = {}
+        # By the names of local workers, as only these are ever looked for: bytes compare without a call into Python.
+        self._consumers: dict[FlowControlId, set[bytes]] = {}
         # What would otherwise be a search through every channel of the node, per handshake and per close.
         self._ids_of_consumer: dict[Address, dict[FlowControlId, None]] = {}
         self._uses: Counter[FlowControlId] = Counter()
@@ -89,13 +90,15 @@ class FlowControls:
     def add_consumer(self, address: Address | str, flow_control_id: FlowControlId) -> None:
         """Let messages under `flow_control_id` reach `address`; neither has to exist yet."""
         address = Address.parse(address) if isinstance(address, str) else address
-        self.consumers(flow_control_id).add(address)
+        if address.is_local:
+            self.consumer_names(flow_control_id).add(address.value)
         self._ids_of_consumer.setdefault(address, {})[flow_control_id] = None
 
     def remove_consumer(self, address: Address | str, flow_control_id: FlowControlId) -> None:
         """Take back what `add_consumer` allowed."""
         address = Address.parse(address) if isinstance(address, str) else address
-        self.consumers(flow_control_id).discard(address)
+        if address.is_local:
+            self.consumer_names(flow_control_id).discard(address.value)
         self._forget_id(address, flow_control_id)
 
     def add_producer(
@@ -122,7 +125,11 @@ class FlowControls:
         self._spawners[address] = flow_control_id
 
     def consumers(self, flow_control_id: FlowControlId) -> set[Address]:
-        """Return the live set of addresses that messages under `flow_control_id` may reach."""
+        """Return the local addresses that messages under `flow_control_id` may reach."""
+        return {Address.local(name) for name in self._consumers.get(flow_control_id, ())}
+
+    def consumer_names(self, flow_control_id: FlowControlId) -> set[bytes]:
+        """Return the live set of names of the local workers that messages under `flow_control_id` may reach."""
         found = self._consumers.get(flow_control_id)
         if found is None:
             found = self._consumers[flow_control_id] = set()
@@ -144,7 +151,9 @@ class FlowControls:
     def cleanup(self, address: Address) -> None:
         """Forget a worker that has stopped, and the consumers of ids that nobody uses any more."""
         for flow_control_id in self._ids_of_consumer.pop(address, ()):
-            self._consumers[flow_control_id].discard(address)
+            found = self._consumers.get(flow_control_id)
+            if found is not None:
+                found.discard(address.value)
         released: list[FlowControlId] = []
         spawned = self._spawners.pop(address, None)
         if spawned is not None:
@@ -160,7 +169,7 @@ class FlowControls:
             if self._uses[flow_control_id] <= 0:
                 del self._uses[flow_control_id]
                 for consumer in self._consumers.pop(flow_control_id, ()):
-                    self._forget_id(consumer, flow_control_id)
+                    self._forget_id(Address.local(consumer), flow_control_id)
 
     def _forget_id(self, consumer: Address, flow_control_id: FlowControlId) -> None:
         ids = self._ids_of_consumer.get(consumer)
@@ -184,9 +193,10 @@ class FlowControlOutgoing:
         self, controls: FlowControls, flow_control_id: FlowControlId, spawner: FlowControlId | None = None
     ) -> None:
         # The sets themselves: they live as long as the producer does.
-        self.own = controls.consumers(flow_control_id)
-        self.spawned = controls.consumers(spawner) if spawner is not None else frozenset[Address]()
+        self.own = controls.consumer_names(flow_control_id)
+        self.spawned = controls.consumer_names(spawner) if spawner is not None else frozenset[bytes]()
 
     def is_authorized(self, message: RelayMessage) -> bool:
         """Return whether the first hop was opened to this source."""
-        return message.destination in self.own or message.destination in self.spawned
+        destination = message.destination
+        return destination.is_local and (destination.value in self.own or destination.value in self.spawned)

@@ -190,8 +190,8 @@ class Context:
         producer = runtime.flow_controls.producer(first)
         consumers = None
         if producer is not None:
-            consumers = runtime.flow_controls.consumers(producer.flow_control_id)
-            consumers.add(address)
+            consumers = runtime.flow_controls.consumer_names(producer.flow_control_id)
+            consumers.add(address.value)
         try:
             runtime.forward_now(mailbox, LocalMessage(route, mailbox.route, encode_body(body)))
             if timeout is not None:
@@ -201,7 +201,7 @@ class Context:
             runtime.deadlines.drop(address)
             runtime.table.pop(address.value, None)
             if consumers is not None:
-                consumers.discard(address)
+                consumers.discard(address.value)
 
     def _own(self, address: Address | str) -> Mailbox:
         wanted = Address.parse(address) if isinstance(address, str) else address

@@ -204,7 +204,8 @@ class Runtime:
             destination = message.onward_route.addresses[0]
         except IndexError:
             raise IncompleteRoute from None
-        mailbox = self.table.get(destination.value)
+        name = destination.value
+        mailbox = self.table.get(name)
         if mailbox is None or destination.transport_type != 0:
             if destination.transport_type != 0:
                 raise UnresolvedAddress
@@ -215,7 +216,7 @@ class Runtime:
                 return held.add(message)
         outgoing = source.outgoing
         if type(outgoing) is FlowControlOutgoing:  # every message from outside: asked without a detour
-            if destination not in outgoing.own and destination not in outgoing.spawned:
+            if name not in outgoing.own and name not in outgoing.spawned:
                 self._refused(source, mailbox)
                 return None
         elif outgoing is not ALLOW_ALL:

@@ -87,6 +87,7 @@ class SecureChannelEnd:
         self.runtime = runtime
         self.identifier = identifier
         self.role = role
+        self._follows_routes = role is Role.RESPONDER
         self.authorities = authorities_of(authority)
         self.is_key_exchange_only = key_exchange_only
         self.flow_control_id = runtime.random_flow_control_id()
@@ -185,8 +186,10 @@ class SecureChannelEnd:
             return None
         if type(content) is tuple:
             # Strictly above: nonce 0 never changes the route. The initiator's route is changed only by its own program.
-            if nonce > self._last_nonce and self.role is Role.RESPONDER:
-                self._follow(nonce, message.return_route)
+            if nonce > self._last_nonce and self._follows_routes:
+                self._last_nonce = nonce
+                if message.return_route is not self._last_return_route:
+                    self._follow(message.return_route)
             onward_route, return_route, payload = content
             return self.runtime.deliver(self._internal, LocalMessage(onward_route, return_route, payload, self._info))
         if isinstance(content, RefreshCredentials):
@@ -200,10 +203,7 @@ class SecureChannelEnd:
             self.runtime.stop_soon(self.decryptor_remote.address)
         return None
 
-    def _follow(self, nonce: int, return_route: Route) -> None:
-        self._last_nonce = nonce
-        if return_route is self._last_return_route:
-            return
+    def _follow(self, return_route: Route) -> None:
         self._last_return_route = return_route
         assert self._channel is not None
         self._channel.follow(return_route)
