@@ -24,6 +24,12 @@ if TYPE_CHECKING:
         IdentityAnyIdAccessControl,
         IdentityIdAccessControl,
     )
+    from ockam.identity.change_history import Comparison
+    from ockam.identity.credential_retriever import (
+        CachedCredentialRetriever,
+        MemoryCredentialRetriever,
+        RefreshTiming,
+    )
     from ockam.identity.identifier import Identifier
     from ockam.node import Node, run
     from ockam.portal import StreamRefused
@@ -42,6 +48,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "CachedCredentialRetriever",
+    "Comparison",
     "Context",
     "CredentialAccessControl",
     "DecodeError",
@@ -58,6 +66,7 @@ __all__ = [
     "IdentityAnyIdAccessControl",
     "IdentityIdAccessControl",
     "Kind",
+    "MemoryCredentialRetriever",
     "Misuse",
     "Node",
     "NotFound",
@@ -65,6 +74,7 @@ __all__ = [
     "Origin",
     "PeerError",
     "Processor",
+    "RefreshTiming",
     "Relay",
     "RelayService",
     "RelayServiceOptions",
@@ -112,6 +122,10 @@ _MODULES = {
     "CredentialAccessControl": "ockam.identity.access_control",
     "IdentityAnyIdAccessControl": "ockam.identity.access_control",
     "IdentityIdAccessControl": "ockam.identity.access_control",
+    "Comparison": "ockam.identity.change_history",
+    "CachedCredentialRetriever": "ockam.identity.credential_retriever",
+    "MemoryCredentialRetriever": "ockam.identity.credential_retriever",
+    "RefreshTiming": "ockam.identity.credential_retriever",
     "Identifier": "ockam.identity.identifier",
     "Node": "ockam.node",
     "run": "ockam.node",

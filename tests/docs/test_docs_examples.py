@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from ockam.secure_channel.noise import SUITES
 from tests.docs.examples import EXAMPLES
 
 ROOT: Final = Path(__file__).parents[2]
@@ -119,7 +120,7 @@ def defined_names() -> frozenset[str]:
 def test_classes_and_constants_named_on_a_page_exist(page: Path) -> None:
     pattern = re.compile(r"(?:[A-Z][a-z0-9]+){2,}|[A-Z][A-Z0-9]*_[A-Z0-9_]+")
     # Names that are not Python's: of the reference, of the environment, of a cipher suite.
-    foreign = {"BTreeMap", "OpenSSL", "PostgreSQL", "OCKAM_PEER", "OCKAM_XX_25519_AES256_GCM_SHA256", "SC_PK", "C_PK"}
+    foreign = {"BTreeMap", "OpenSSL", "PostgreSQL", "OCKAM_PEER", *SUITES, "SC_PK", "C_PK"}
     words = {word.partition("(")[0] for word in code_words(page)}
     missing = {word for word in words if pattern.fullmatch(word)} - foreign - defined_names() - set(dir(builtins))
     # A state of the protocol is shown in drawings, a suite by its name.

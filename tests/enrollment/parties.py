@@ -31,6 +31,7 @@ from ockam.identity.identifier import ChangeHash, Identifier
 from ockam.identity.issuing import issue_attestation, issue_first_change
 from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData, SecureChannelStatic
 from ockam.storage.database import Database
+from ockam.storage.opening import open_database
 from ockam.storage.sql import SqlDatabase
 from ockam.storage.sqlite.enrollment import SqliteEnrollmentRepository
 from ockam.testing import FixedRandom
@@ -54,7 +55,9 @@ WINDOW_SECONDS: Final = 10**8
 class Service:
     """The service of the model's keys over an own database, in memory unless a path is given."""
 
-    open_database: ClassVar[Callable[[Any], SqlDatabase]] = Database
+    open_database: ClassVar[Callable[[Any], SqlDatabase]] = staticmethod(
+        lambda path: Database(None) if path is None else open_database(path)
+    )
 
     def __init__(self, path: Any = None, seed: str = "service", **settings: Any) -> None:
         self.now = NOW

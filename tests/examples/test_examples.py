@@ -20,6 +20,7 @@ ANY_PORT = "127.0.0.1:0"
 ROUTING = "04_routing_over_transport"
 TWO_HOPS = "04_routing_over_transport_two_hops"
 CHANNEL = "05_secure_channel_over_two_transport_hops"
+CREDENTIALS = "06_credentials_exchange"
 
 PROGRAMS = sorted(EXAMPLES.glob("[0-9]*.py"))
 
@@ -67,6 +68,17 @@ def test_05() -> None:
                 assert await run(f"{CHANNEL}_initiator", *relayed) == [HELLO]
                 lines = await run(f"{CHANNEL}_initiator", *relayed, "--message", "Ünïcødé ✓")
                 assert lines == ["App Received: Ünïcødé ✓"]
+
+    asyncio.run(main())
+
+
+def test_06() -> None:
+    async def main() -> None:
+        async with example(f"{CREDENTIALS}_issuer", "--listen", ANY_PORT) as issuer:
+            issuer_at = await issuer.starts("Listening on ")
+            async with example(f"{CREDENTIALS}_server", "--listen", ANY_PORT, "--issuer", issuer_at) as server:
+                arguments = ("--connect", await server.starts("Listening on "), "--issuer", issuer_at)
+                assert await run(f"{CREDENTIALS}_client", *arguments) == ["Received: Hello Ockam!"]
 
     asyncio.run(main())
 

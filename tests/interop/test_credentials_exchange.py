@@ -133,6 +133,36 @@ def test_the_reference_presents_a_renewed_credential(extended: Reference) -> Non
     asyncio.run(main())
 
 
+def test_the_reference_presents_a_renewed_credential_as_the_responder(extended: Reference) -> None:
+    async def main() -> None:
+        async with Node() as node:
+            authority, alice = await become(node, ISSUER), await become(node, CLIENT)
+            tcp = await node.create_tcp_transport()
+            listener = await tcp.listen(ANY_PORT)
+            options = SecureChannelListenerOptions(consumer_of=[listener.flow_control_id])
+            channels = await node.create_secure_channel_listener(authority, "api", options)
+            await node.create_credential_issuer(
+                authority, ChangingMembers(), ttl_seconds=121, consumer_of=[channels.flow_control_id]
+            )
+            arguments = (str(listener.socket_address), str(ISSUER.identifier), *SERVER.texts)
+            async with extended.start("credential-server", ANY_PORT, *arguments) as program:
+                connection = await tcp.connect((await program.json())["ready"])
+                await node.create_secure_channel(
+                    alice, route(connection, "api"), SecureChannelOptions(authority=authority, timeout=20)
+                )
+
+                def visit() -> int:
+                    entry = node.identities.remembered_attributes(SERVER.identifier, authority)
+                    return 0 if entry is None else int(entry.text()["visit"])
+
+                first = visit()
+                assert first >= 1
+                async with asyncio.timeout(30):
+                    await until(lambda: visit() > first)
+
+    asyncio.run(main())
+
+
 def test_we_present_a_renewed_credential_to_the_reference(extended: Reference) -> None:
     async def main() -> None:
         async with Node() as node:

@@ -12,6 +12,8 @@ from tests.asynchronous import until
 from tests.interop.nodes import ANY_PORT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ockam import SecureChannel
     from tests.interop.reference import Reference
     from tests.program import Program
@@ -56,6 +58,27 @@ def test_the_reference_responds(extended: Reference) -> None:
             assert channel.their_identifier == Identifier.parse(ready["identifier"])
             assert (await program.json())["their_identifier"] == str(alice)
             await exchange(program, channel)
+
+    asyncio.run(main())
+
+
+def test_what_the_reference_encrypts_is_decrypted_after_a_restart(extended: Reference, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with extended.start("key-exchange-responder", ANY_PORT) as program:
+            ready = await program.json()
+            async with Node(home=tmp_path) as node:
+                alice = await node.create_identity()
+                connection = await (await node.create_tcp_transport()).connect(ready["ready"])
+                options = SecureChannelOptions(key_exchange_only=True, persist=True, timeout=10)
+                channel = await node.create_secure_channel(alice, route(connection, "key_exchanger"), options)
+                await program.json()
+                before = await ask(program, "encrypt", b"before")
+            async with Node(home=tmp_path) as node:
+                decryptor = await node.start_persisted_secure_channel_decryptor(channel.decryptor_address)
+                after = await ask(program, "encrypt", b"after")
+                assert before is not None
+                assert after is not None
+                assert (decryptor.decrypt(before), decryptor.decrypt(after)) == (b"before", b"after")
 
     asyncio.run(main())
 

@@ -2,18 +2,22 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ockam.storage.database import Database
+from ockam.storage.opening import open_database
+from ockam.storage.postgres.url import PostgresUrl
+from tests.storage.databases import Databases
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("accepted_before", [1, 9, 40])
-def test_kill(tmp_path: Path, accepted_before: int) -> None:
-    path = tmp_path / "db"
+def test_kill(databases: Databases, accepted_before: int) -> None:
+    location = databases.location("database")
+    path = location.with_password if isinstance(location, PostgresUrl) else location
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.storage.enroll_until_killed", str(path)],
         stdout=subprocess.PIPE,
@@ -29,16 +33,16 @@ def test_kill(tmp_path: Path, accepted_before: int) -> None:
     child.wait()
     reported = dict(line.split() for line in lines if line.endswith("\n"))
     assert len(reported) >= accepted_before
-    with Database(path) as database:
+    with closing(open_database(location)) as database:
         answers, used, enrolled, events = database.read_blocking(
             lambda connection: (
-                connection.execute("SELECT hex(message_id), hex(answer) FROM enrollment_answer").fetchall(),
+                connection.execute("SELECT message_id, answer FROM enrollment_answer").fetchall(),
                 connection.execute("SELECT count(*) FROM enrollment_bundle WHERE used = 1").fetchone()[0],
                 connection.execute("SELECT count(*) FROM enrollee WHERE state = 1 AND eik IS NULL").fetchone()[0],
                 connection.execute("SELECT count(*) FROM enrollment_event WHERE kind = 3").fetchone()[0],
             )
         )
-    stored = {message_id.lower(): answer.lower() for message_id, answer in answers}
+    stored = {message_id.hex(): answer.hex() for message_id, answer in answers}
     assert reported.items() <= stored.items()
     # Each committed whole: an answer, a used bundle, an enrolled record and an event, or none of them.
     assert len(stored) == used == enrolled == events

@@ -5,16 +5,14 @@ import signal
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from ockam.storage import CannotOpenDatabase, DatabaseReadOnly, Home, HomeInUse, SchemaTooNew, StorageError
+from ockam.storage import CannotOpenDatabase, Database, DatabaseReadOnly, Home, HomeInUse, SchemaTooNew, StorageError
+from ockam.storage.home import DATABASE_NAME
 from ockam.storage.migrations import MIGRATIONS
 from ockam.storage.migrations.migration import Migration
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOLDER = """
 import sys
@@ -86,3 +84,16 @@ def test_a_lock_without_a_number_in_it(tmp_path: Path) -> None:
         (path / "lock").write_bytes(b"")
         with pytest.raises(HomeInUse, match=r"process \?"):
             Home(path)
+
+
+def test_a_backup_as_documented(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text().splitlines()
+    (command,) = (line for line in page if line.startswith("python3 -c"))
+    places = {"DATABASE": str(tmp_path / "home" / DATABASE_NAME), "BACKUP": str(tmp_path / "backup")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with Home(tmp_path / "home") as home:
+        home.database.run_blocking(lambda connection: connection.execute("INSERT INTO enroller VALUES (x'01', 1)"))
+        subprocess.run(["sh", "-c", command], check=True, env=places | {"PATH": path})
+    with Database(tmp_path / "backup", read_only=True) as backup:
+        stored = backup.read_blocking(lambda connection: connection.execute("SELECT * FROM enroller").fetchall())
+    assert stored == [(b"\x01", 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ockam.secure_channel.workers.remote_credential import RemoteCredentialRetri
 from ockam.secure_channel.workers.secure_client import SecureClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from ockam.authority.members import Members
@@ -41,7 +42,7 @@ async def create_credential_issuer(
     """Start the worker; see `Node.create_credential_issuer`."""
     # Fails here and now, and not in front of the first member.
     await node.identities.credential_purpose_key(issuer)
-    known: Members = FixedMembers(members) if not hasattr(members, "attributes") else members
+    known = FixedMembers(members) if isinstance(members, Mapping) else members
     issue = issue_to_members(node.identities, issuer, known, ttl_seconds)
     worker = CredentialIssuerWorker(CredentialIssuer(issue))
     started = await node.start_worker(address, worker, incoming=incoming)

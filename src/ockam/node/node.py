@@ -342,6 +342,16 @@ class Node:
         )
         return rotated.export()
 
+    async def create_secure_channel_key(self, identifier: Identifier) -> None:
+        """Have one of our identities attest its key for channels now, if it has none that is valid.
+
+        From then on its channels open without its primary key, which may be in a vault that is not always there.
+
+        Raises:
+            OckamError: not one of our identities, or its primary key cannot attest now.
+        """
+        await self.identities.secure_channel_purpose_key(identifier)
+
     async def compare_identity(self, change_history: bytes) -> Comparison:
         """Verify a change history, and return how it relates to what is known of the same identity; nothing is stored.
 

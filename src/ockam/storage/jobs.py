@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import asyncio
-    from concurrent.futures import Future
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
 Waiter: TypeAlias = "asyncio.Future[Any] | Future[Any]"
 

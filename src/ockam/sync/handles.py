@@ -238,6 +238,14 @@ class SecureChannel:
         """Whether nothing passes any more."""
         return self._channel.is_closed
 
+    def encrypt(self, plaintext: bytes) -> bytes:
+        """Return a frame for the peer's `decrypt`: these bytes and nothing else."""
+        return self._loop.call(lambda: self._channel.encrypt(plaintext))
+
+    def decrypt(self, frame: bytes) -> bytes:
+        """Return what the peer has encrypted."""
+        return self._loop.call(lambda: self._channel.decrypt(frame))
+
     def update_remote_node_route(self, new_route: RouteLike) -> None:
         """Reach the same peer over another route from now on."""
         self._loop.call(lambda: self._channel.update_remote_node_route(new_route))

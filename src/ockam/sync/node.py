@@ -250,6 +250,14 @@ class Node:
             )
         )
 
+    def create_secure_channel_key(self, identifier: Identifier) -> None:
+        """Have one of our identities attest its key for channels now, if it has none that is valid.
+
+        Raises:
+            OckamError: not one of our identities, or its primary key cannot attest now.
+        """
+        return self._loop.run(lambda: self._node.create_secure_channel_key(identifier))
+
     def compare_identity(self, change_history: bytes) -> Comparison:
         """Verify a change history, and return how it relates to what is known of the same identity; nothing is stored.
 

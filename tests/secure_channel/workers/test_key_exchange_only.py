@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ockam.core.address import Address
 from ockam.core.route import route
 from ockam.errors import Misuse, OckamError, PeerError
 from ockam.node import Node
@@ -16,11 +15,13 @@ from ockam.runtime.errors import AddressInUse
 from ockam.secure_channel.api_messages import ApiResponse
 from ockam.secure_channel.errors import (
     InvalidNonce,
+    NonceOverflow,
     PersistentSecureChannelNotFound,
     PersistentSupportIsLimited,
     UnknownChannelMsgDestination,
 )
 from ockam.secure_channel.noise import Role
+from ockam.secure_channel.noise.suite import MAX_NONCE
 from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions
 from ockam.storage.errors import StorageError
 from ockam.testing import FixedClock
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from ockam.core.address import Address
     from ockam.secure_channel.repository import PersistedSecureChannel
     from ockam.secure_channel.workers.channel import SecureChannel
 
@@ -164,6 +166,16 @@ def test_workers_of_the_node_ask_its_addresses(*, key_exchange_only: bool) -> No
                 channel.encrypt(b"")
 
     check()
+
+
+@asynchronous
+async def test_a_channel_whose_nonces_are_used_up_ends() -> None:
+    async with pair() as (_, channel, _, _):
+        assert channel._encryptor is not None
+        channel._encryptor._nonce = MAX_NONCE
+        with pytest.raises(NonceOverflow):
+            channel.encrypt(b"")
+        await channel.wait_closed()
 
 
 def test_answers() -> None:

@@ -84,12 +84,11 @@ class Cluster:
         self._call("pg_ctl", "-D", str(self.folder / "data"), "stop", "-w", "-m", "immediate", check=False)
         shutil.rmtree(self.folder)
 
-    def tool(self, *command: str, stdin: bytes | None = None) -> bytes:
-        """Run a program of PostgreSQL's as a user would, and return what it writes."""
-        environment = os.environ | {"PATH": f"{self.binaries}:{os.environ.get('PATH', '')}"}
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment)
+    def tool(self, *command: str, **environment: str) -> None:
+        """Run a command that uses PostgreSQL's programs, as a user would."""
+        path = f"{self.binaries}:{os.environ.get('PATH', '')}"
+        done = subprocess.run(command, capture_output=True, check=False, env=os.environ | environment | {"PATH": path})
         assert done.returncode == 0, done.stderr.decode()
-        return done.stdout
 
     def log(self) -> str:
         """Return the server's log."""

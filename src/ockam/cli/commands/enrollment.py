@@ -55,8 +55,8 @@ def service() -> None:
     "--database",
     type=database_argument,
     default=database_of_environment,
-    help="SQLite file of the service's tables, or postgres://USER:PASSWORD@HOST:PORT/DATABASE, which several services may"
-    " share [default: OCKAM_DATABASE_CONNECTION_URL, or in its home].",
+    help="SQLite file of the service's tables, or postgres://USER:PASSWORD@HOST:PORT/DATABASE, which several"
+    " services may share [default: OCKAM_DATABASE_CONNECTION_URL, or in its home].",
 )
 @click.option(
     "--pending-expires-in",
@@ -150,7 +150,9 @@ def list_enrollees(
 @_to
 @_as
 @click.pass_obj
-def show(settings: Settings, enrollee: str, at: str, database: DatabaseArgument | None, to: str | None, enroller: str) -> None:
+def show(
+    settings: Settings, enrollee: str, at: str, database: DatabaseArgument | None, to: str | None, enroller: str
+) -> None:
     """Show one enrollee, by the first 20 or more digits of its enrollment identifier."""
     run(_show(settings, _Source(at, database, to, enroller), enrollee))
 

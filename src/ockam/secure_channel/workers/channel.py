@@ -385,7 +385,11 @@ class SecureChannel:
         """
         if self._encryptor is None:
             raise UnknownAddress(self.address)
-        return self._encryptor.seal(plaintext)
+        try:
+            return self._encryptor.seal(plaintext)
+        except NonceOverflow:
+            self._runtime.stop_soon(self.address)
+            raise
 
     def decrypt(self, frame: bytes) -> bytes:
         """Return what the peer has encrypted. In a channel that is not key-exchange-only each frame opens once.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ockam.core.request import Method
 from ockam.errors import OckamError
 from ockam.identity.credential import CredentialAndPurposeKey
-from ockam.identity.credential_retriever import RefreshTiming, Subscribers, credential_expiry, load_cached
+from ockam.identity.credential_retriever import RefreshTiming, Subscribers, load_cached
 from ockam.identity.errors import NoCredential
 from ockam.secure_channel.errors import CredentialRefused
 
@@ -37,6 +37,10 @@ log = logging.getLogger("ockam.secure_channel")
 
 CREDENTIAL_ISSUER: Final = "credential_issuer"
 """Source: reference, the address of an authority's worker; also the scope under which credentials are stored."""
+
+
+LOOK_AT_CLOCK_SECONDS: Final = 60
+"""Chosen by us."""
 
 
 class Timer(Protocol):
@@ -87,6 +91,7 @@ class RemoteCredentialRetriever:
         self._expires_at = 0
         self._asked_at: int | None = None
         self._has_looked_in_store = False
+        self._due_at = 0
         self._is_closed = False
         self._subscribers = Subscribers()
         # One request at a time; who comes meanwhile finds its result.
@@ -152,9 +157,11 @@ class RemoteCredentialRetriever:
         gap = self._timing.clock_skew_gap
         try:
             credential = await load_cached(self._identities, self.subject, self.issuer, self._scope, gap)
+            # The issuer may have rotated its identity meanwhile.
+            verified = await self._identities.verify_credential(credential, self.subject, [self.issuer])
         except OckamError:
             return False
-        self._credential, self._expires_at = credential, credential_expiry(credential)
+        self._credential, self._expires_at = credential, verified.expires_at
         self._schedule()
         return True
 
@@ -176,15 +183,26 @@ class RemoteCredentialRetriever:
             self._subscribers.notify()
 
     def _schedule(self) -> None:
-        if not self._is_closed:
-            now = self._identities.now()
-            self._timer.add(self, self._timing.delay(self._expires_at, now), self._refresh_soon)
+        now = self._identities.now()
+        self._due_at = now + self._timing.delay(self._expires_at, now)
+        self._wait(now)
 
-    def _refresh_soon(self) -> None:
-        self._new_task(self._refresh())
+    def _wait(self, now: int) -> None:
+        if not self._is_closed:
+            # A timer does not count while the machine sleeps, and a clock may be set: it is looked at now and then.
+            self._timer.add(self, min(self._due_at - now, LOOK_AT_CLOCK_SECONDS), self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        now = self._identities.now()
+        if now < self._due_at:
+            self._wait(now)
+        else:
+            self._new_task(self._refresh())
 
     async def _refresh(self) -> None:
         async with self._lock:
+            if self._is_closed:
+                return
             try:
                 await self._ask()
             except OckamError as error:

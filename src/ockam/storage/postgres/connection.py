@@ -34,7 +34,7 @@ CONNECT_TIMEOUT_SECONDS: Final = 10
 # A connection whose peer is silent for so long is lost.
 SILENCE_MILLISECONDS: Final = 20_000
 
-_PLACEHOLDER: Final = re.compile(r"\?|:([a-z_]+)|%|/\*pg(.*?)\*/", re.DOTALL)
+_PLACEHOLDER: Final = re.compile(r"\?|(?<!:):([a-z_]+)|%|/\*pg(.*?)\*/", re.DOTALL)
 
 _BY_STATE: Final[dict[str, type[StorageError]]] = {
     "25006": DatabaseReadOnly,
@@ -44,6 +44,9 @@ _BY_STATE: Final[dict[str, type[StorageError]]] = {
     "XX002": DatabaseDamaged,
 }
 _UNREACHABLE: Final = ("08", "57P", "53300")
+# While a connection is made errors are text alone.
+_REFUSAL: Final = "FATAL:"
+_TEMPORARY: Final = re.compile("starting up|shutting down|recovery|not yet accepting|too many|connection slots")
 _REFUSED: Final = ("28", "3D", "42501")
 
 
@@ -142,6 +145,10 @@ def connect(url: PostgresUrl, *, read_only: bool) -> PostgresConnection:
         b"SELECT set_config('synchronous_commit', 'on', false)"
         b" WHERE current_setting('synchronous_commit') IN ('off', 'local')"
     )
+    # A statement whose client was killed ends too, and with it its locks. From PostgreSQL 14 on.
+    raw.execute(
+        b"SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+    )
     return PostgresConnection(raw)
 
 
@@ -157,6 +164,8 @@ def storage_error(error: psycopg.Error | RowTaken, url: PostgresUrl) -> StorageE
     state = error.sqlstate
     text = error.diag.message_primary
     if state is None:
+        if _REFUSAL in str(error) and not _TEMPORARY.search(str(error)):
+            return CannotOpenDatabase(f"the database server of {url} refuses: {_reason(error, url)}")
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return DatabaseUnreachable(f"the database server of {url} cannot be reached: {_reason(error, url)}")
         return StorageError(f"the database failed: {text or _reason(error, url)}")

@@ -262,7 +262,7 @@ class PostgresDatabase:
 
     def _migrate(self, connection: PostgresConnection) -> None:
         # Without a lock where there is nothing to do, as nearly always; with it where there is, or seems to be.
-        if self.read_only or not self._pending(connection):
+        if not self._pending(connection):
             return
         raw = connection.raw
         raw.execute(b"BEGIN")
