@@ -6,9 +6,9 @@ Source:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ockam.errors import OckamError
+from ockam.errors import EnvironmentFault, OckamError
 from ockam.identity import issuing, verification
 from ockam.identity.errors import AttestationOutsideKeyWindow, IdentityNotFound, InvalidKeyType
 from ockam.identity.purpose_key import (
@@ -22,6 +22,7 @@ from ockam.identity.purpose_key import (
     SecureChannelStatic,
 )
 from ockam.identity.timestamp import PURPOSE_KEY_TTL_SECONDS, is_ahead
+from ockam.vault import errors as vault_errors
 from ockam.vault.interfaces import SigningKeyType
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
     from ockam.identity.identifier import Identifier
     from ockam.identity.repository import PurposeKeyRepository
     from ockam.vault.interfaces import Vault
+
+
+_VAULT_CANNOT_SAY: Final = (
+    EnvironmentFault,
+    vault_errors.CannotUnseal,
+    vault_errors.SecretsSealed,
+    vault_errors.VaultAccessDenied,
+)
+"""Whether a key is there is not known: making another one would leave two, and the old attestation without its key."""
 
 
 class OwnPurposeKeys:
@@ -103,13 +113,15 @@ class OwnPurposeKeys:
         return created_at, expires_at
 
     async def _load_secure_channel_key(self, identity: Identity) -> SecureChannelPurposeKey | None:
-        # Reference: any error about a stored key means: make a new one.
+        # Reference: any error about a stored key means: make a new one. Not so for a vault that is away, or locked.
         try:
             attestation, data = await self._stored_attestation(identity, Purpose.SECURE_CHANNEL)
             if not isinstance(data.public_key, SecureChannelStatic):
                 raise InvalidKeyType
             vault = self._vault.secure_channel
             key = await vault.x25519_private_key(await vault.x25519_handle_of(data.public_key.key))
+        except _VAULT_CANNOT_SAY:
+            raise
         except OckamError:
             return None
         return SecureChannelPurposeKey(attestation, data, key)
@@ -128,13 +140,19 @@ class OwnPurposeKeys:
                 raise InvalidKeyType
             handle = await self._vault.credential.handle_of(data.public_key.key)
             await self._vault.credential.public_key(handle)
+        except _VAULT_CANNOT_SAY:
+            raise
         except OckamError:
             return None
         return CredentialPurposeKey(attestation, data, handle)
 
     async def _create_credential_key(self, identity: Identity) -> CredentialPurposeKey:
         self.attestation_window(identity)
-        handle = await self._vault.credential.generate_signing_key(SigningKeyType.ED25519)
+        try:
+            handle = await self._vault.credential.generate_signing_key(SigningKeyType.ED25519)
+        except vault_errors.InvalidKeyType:
+            # Key services of clouds make P-256 keys only.
+            handle = await self._vault.credential.generate_signing_key(SigningKeyType.ECDSA_P256)
         public_key = await self._vault.credential.public_key(handle)
         attestation, data = await self._attest(identity, CredentialSigning(public_key))
         return CredentialPurposeKey(attestation, data, handle)
