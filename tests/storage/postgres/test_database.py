@@ -163,6 +163,13 @@ def test_times_beyond_2038(cluster: Cluster) -> None:
         )
 
 
+def test_commits_wait_for_the_disk_whatever_the_servers_default_is(cluster: Cluster, empty: PostgresUrl) -> None:
+    cluster.execute(f"ALTER DATABASE {empty.database} SET synchronous_commit = off")
+    with PostgresDatabase(empty, migrations=TABLE) as database:
+        assert rows(database, "SHOW synchronous_commit") == [("on",)]
+        assert rows(database, "SHOW transaction_isolation") == [("read committed",)]
+
+
 # ---- writes ----------------------------------------------------------------------------------------------------------
 
 

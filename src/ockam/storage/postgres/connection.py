@@ -34,6 +34,14 @@ CONNECT_TIMEOUT_SECONDS: Final = 10
 # A connection whose peer is silent for so long is lost.
 SILENCE_MILLISECONDS: Final = 20_000
 
+_SETTINGS: Final = (
+    # What is reported as stored is on the disk, whatever the server's default is.
+    b"SELECT set_config('synchronous_commit', 'on', false)"
+    b" WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+    # A statement whose client was killed ends too, and with it its locks. From PostgreSQL 14 on.
+    b"SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'",
+)
+
 _PLACEHOLDER: Final = re.compile(r"\?|(?<!:):([a-z_]+)|%|/\*pg(.*?)\*/", re.DOTALL)
 
 _BY_STATE: Final[dict[str, type[StorageError]]] = {
@@ -140,15 +148,12 @@ def connect(url: PostgresUrl, *, read_only: bool) -> PostgresConnection:
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     raw: psycopg.Connection[Any] = psycopg.connect(autocommit=True, **(parameters | dict(url.parameters)))
-    # What is reported as stored is on the disk, whatever the server's default is.
-    raw.execute(
-        b"SELECT set_config('synchronous_commit', 'on', false)"
-        b" WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
-    # A statement whose client was killed ends too, and with it its locks. From PostgreSQL 14 on.
-    raw.execute(
-        b"SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
-    )
+    try:
+        for setting in _SETTINGS:
+            raw.execute(setting)
+    except BaseException:
+        raw.close()
+        raise
     return PostgresConnection(raw)
 
 
