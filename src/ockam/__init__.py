@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ockam.secure_channel.workers.channel import SecureChannel
     from ockam.secure_channel.workers.listener import SecureChannelListener
     from ockam.transport.tcp import TcpConnection, TcpListener, TcpTransport
+    from ockam.vault.software.sealing import SealingKey
 
 __version__ = "0.1.0"
 
@@ -81,6 +82,7 @@ __all__ = [
     "RemoteRelay",
     "Route",
     "Routed",
+    "SealingKey",
     "SecureChannel",
     "SecureChannelListener",
     "SecureChannelListenerOptions",
@@ -159,6 +161,7 @@ _MODULES = {
     "TcpConnection": "ockam.transport.tcp",
     "TcpListener": "ockam.transport.tcp",
     "TcpTransport": "ockam.transport.tcp",
+    "SealingKey": "ockam.vault.software.sealing",
 }
 
 

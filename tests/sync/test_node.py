@@ -41,6 +41,7 @@ NOT_HERE = {
     "identities": "use `run`",
     "home": "given by the program",
     "database": "given by the program",
+    "secrets": "for parts of the library",
     "clock": "given by the program",
     "random": "given by the program",
     "delayed_event": "needs the loop; use `run`",

@@ -111,15 +111,17 @@ async def read_only_device(path: Path) -> EnrolleeStatus:
     """
     from ockam.enrollment.device_status import device_status
     from ockam.enrollment.enrollee_state import decode_state
+    from ockam.enrollment.secrets import EnrollmentSecrets
     from ockam.enrollment.workers.enrollee import IDENTITY_NAME
     from ockam.node.enrollment import DEVICE_STORAGE
     from ockam.storage.sqlite.enrollment_local import SqliteDeviceStateRepository
-    from ockam.storage.sqlite.enrollment_secrets import SqliteEnrollmentSecrets
     from ockam.storage.sqlite.identity import create_sqlite_repositories
+    from ockam.storage.sqlite.vault import SqliteSecretsRepository
     from ockam.vault.software.verifying import SoftwareVerifyingVault
 
     async with read_only_home(path) as home:
-        key = await SqliteEnrollmentSecrets(home.database, os.urandom).stored(DEVICE_STORAGE)
+        secrets = EnrollmentSecrets(SqliteSecretsRepository(home.database), os.urandom)
+        key = await secrets.stored(DEVICE_STORAGE)
         state = None if key is None else await SqliteDeviceStateRepository(home.database, key).state()
         if state is None:
             raise Conflict(f"The node {path.name} is no device yet.", "Make its offer first: ockam enrollee offer.")

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from ockam.enrollment.prekey_bundle import SecretKey
+from ockam.enrollment.secrets import EnrollmentSecrets
 from ockam.enrollment.workers import enrollee, enroller
 from ockam.enrollment.workers.host import Host
 from ockam.enrollment.workers.service import EnrollmentServiceOptions, start_enrollment_service
@@ -18,7 +19,7 @@ from ockam.storage.memory import create_memory_repositories
 from ockam.storage.opening import open_database
 from ockam.storage.sqlite.enrollment import SqliteEnrollmentRepository
 from ockam.storage.sqlite.enrollment_local import SqliteDeviceStateRepository, SqliteEnrollerRepository
-from ockam.storage.sqlite.enrollment_secrets import SqliteEnrollmentSecrets
+from ockam.storage.sqlite.vault import SqliteSecretsRepository
 from ockam.vault.software import create_software_vault
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ class NodeEnrollment:
         options = options or EnrollmentServiceOptions()
         database = self._database() if options.database is None else await self._open(options.database)
         # Keys stay where the node's own are: whoever copies the service's tables does not get them as well.
-        secrets = SqliteEnrollmentSecrets(self._node.database or database, self._node.random)
+        secrets = EnrollmentSecrets(
+            SqliteSecretsRepository(database) if self._node.database is None else self._node.secrets,
+            self._node.random,
+        )
         owner = identifier.value
         key = await secrets.secret(b"service storage " + owner)
         repository = SqliteEnrollmentRepository(database, key, self._node.random)
@@ -77,7 +81,7 @@ class NodeEnrollment:
     async def create_enrollee(self, name: str | None, service: Identifier | None) -> Enrollee:
         """Make a device; see `Node.create_enrollee`."""
         database = self._database()
-        key = await SqliteEnrollmentSecrets(database, self._node.random).secret(DEVICE_STORAGE)
+        key = await EnrollmentSecrets(self._node.secrets, self._node.random).secret(DEVICE_STORAGE)
         repository = SqliteDeviceStateRepository(database, key, self._node.random)
         return await enrollee.create_enrollee(self._host, repository, name, service)
 

@@ -39,8 +39,15 @@ from ockam.storage.sqlite.identity import DEFAULT_NODE_NAME, create_sqlite_repos
 from ockam.storage.sqlite.secure_channel import SqliteSecureChannelRepository
 from ockam.storage.sqlite.vault import SqliteSecretsRepository
 from ockam.transport.tcp.transport import TcpTransport
+from ockam.vault.errors import SecretsSealed
 from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret
-from ockam.vault.software import SoftwareSigningVault, create_software_vault
+from ockam.vault.software import (
+    MemorySecretsRepository,
+    SealedSecretsRepository,
+    SoftwareSigningVault,
+    create_software_vault,
+    secrets_are_sealed,
+)
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -67,7 +74,8 @@ if TYPE_CHECKING:
     from ockam.storage.opening import DatabaseLocation
     from ockam.storage.sql import SqlDatabase
     from ockam.transport.tcp.listener import TcpListener
-    from ockam.vault.interfaces import Vault
+    from ockam.vault.interfaces import SecretsRepository, Vault
+    from ockam.vault.software.sealing import SealingKey
 
 __all__ = ["DEFAULT_CREDENTIAL_TTL_SECONDS", "Node"]
 
@@ -95,6 +103,7 @@ class Node:
         vault: a vault of your own.
         clock: seconds since 1970, UTC; for tests.
         random: returns so many random bytes; for tests.
+        sealing_key: seals the secrets in the home or database: a passphrase, or a key file (docs/vaults.md).
         suite: of all secure channels of the node, or its documented name. It is never negotiated: nodes of different
             suites do not reach each other, and the reference has the default only.
     """
@@ -110,6 +119,7 @@ class Node:
         clock: Callable[[], int] | None = None,
         random: Callable[[int], bytes] = os.urandom,
         suite: Suite | str = AES256_GCM_SHA256,
+        sealing_key: SealingKey | None = None,
     ) -> None:
         if sum(place is not None for place in (home, database, storage)) > 1:
             raise Misuse("a node has a home, a database or a storage of its own, not both", origin=Origin.NODE)
@@ -121,6 +131,8 @@ class Node:
         self._clock = NodeClock(clock or _system_clock)
         self._random = random
         self._suite = channel_suite(suite)
+        self._sealing_key = sealing_key
+        self._secrets: SecretsRepository = MemorySecretsRepository()
         self._home: Home | None = None
         self._database: SqlDatabase | None = None
         self._started: _Started | None = None
@@ -134,6 +146,8 @@ class Node:
         Raises:
             HomeInUse: another process has the home open.
             StorageError: the home cannot be opened.
+            SecretsSealed: its secrets are sealed, and no sealing key was given.
+            CannotUnseal: a wrong sealing key.
         """
         if self._started is not None:
             raise Misuse("the node was started already", origin=Origin.NODE)
@@ -145,19 +159,27 @@ class Node:
             self._database = await asyncio.to_thread(open_database, self._database_location)
         if self._database is not None:
             try:
-                vault = self._given_vault or create_software_vault(
-                    SqliteSecretsRepository(self._database), self._random
-                )
+                self._secrets = await self._open_secrets(SqliteSecretsRepository(self._database))
+                vault = self._given_vault or create_software_vault(self._secrets, self._random)
                 storage = create_sqlite_repositories(self._database, vault.verifying, self._node_name)
                 persisted = SqliteSecureChannelRepository(self._database, self._random)
             except BaseException:
                 self._close_home()
                 raise
         else:
-            vault = self._given_vault or create_software_vault(None, self._random)
+            vault = self._given_vault or create_software_vault(self._secrets, self._random)
             storage = self._given_storage or create_memory_repositories()
         identities = Identities(vault, storage, self._clock)
         self._started = _Started(Runtime(self._clock, self._random), identities, self._suite, persisted)
+
+    async def _open_secrets(self, stored: SecretsRepository) -> SecretsRepository:
+        if self._sealing_key is None:
+            if await secrets_are_sealed(stored):
+                raise SecretsSealed
+            return stored
+        sealed = SealedSecretsRepository(stored, self._sealing_key)
+        await sealed.unlock()
+        return sealed
 
     async def shutdown(self, timeout: float = 1.0) -> None:
         """Stop every worker, then close the home; what has not stopped in `timeout` seconds is cancelled."""
@@ -230,6 +252,11 @@ class Node:
     def database(self) -> SqlDatabase | None:
         """The open database, of the home or shared, if the node has one."""
         return self._database
+
+    @property
+    def secrets(self) -> SecretsRepository:
+        """Where the node's software vault keeps secrets: for parts of this library."""
+        return self._secrets
 
     @property
     def clock(self) -> NodeClock:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ockam.secure_channel.workers.remote_credential import RemoteCredentialRetriever
     from ockam.storage.opening import DatabaseLocation
     from ockam.vault.interfaces import SigningKeyHandle, SigningSecret, Vault
+    from ockam.vault.software.sealing import SealingKey
 
 __all__ = ["Node"]
 
@@ -77,6 +78,7 @@ class Node:
         clock: seconds since 1970, UTC; for tests.
         random: returns so many random bytes; for tests.
         suite: of all secure channels of the node; see `ockam.Node`.
+        sealing_key: seals the secrets in the home or database; see `ockam.Node`.
         worker_threads: at most so many handlers of workers and stream servers run, or wait for something, at once.
     """
 
@@ -91,6 +93,7 @@ class Node:
         clock: Callable[[], int] | None = None,
         random: Callable[[int], bytes] = os.urandom,
         suite: Suite | str = AES256_GCM_SHA256,
+        sealing_key: SealingKey | None = None,
         worker_threads: int = DEFAULT_WORKER_THREADS,
     ) -> None:
         self._node = AsynchronousNode(
@@ -102,6 +105,7 @@ class Node:
             clock=clock,
             random=random,
             suite=suite,
+            sealing_key=sealing_key,
         )
         self._loop = LoopThread()
         self._threads = WorkerThreads(worker_threads)

@@ -167,6 +167,9 @@ class SecretsRepository(Protocol):
     async def store_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
         """Store a 32-byte X25519 secret."""
 
+    async def add_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
+        """Store a 32-byte X25519 secret unless there is one of that handle; of several at once the first one stays."""
+
     async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
         """Return an X25519 secret, None if there is none."""
 

@@ -24,6 +24,7 @@ __all__ = ["SqliteSecretsRepository"]
 _SECRET_SIZE: Final = 32
 _STORE_SIGNING_SECRET: Final = upsert("signing_secret", "handle", "handle", "secret_type", "secret")
 _STORE_X25519_SECRET: Final = upsert("x25519_secret", "handle", "handle", "secret")
+_ADD_X25519: Final = "INSERT INTO x25519_secret (handle, secret) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
 class SqliteSecretsRepository:
@@ -75,6 +76,11 @@ class SqliteSecretsRepository:
         """Store a 32-byte X25519 secret."""
         row = (handle.value, secret)
         await self._database.run(lambda connection: connection.execute(_STORE_X25519_SECRET, row))
+
+    async def add_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
+        """Store a 32-byte X25519 secret unless there is one of that handle; of several at once the first one stays."""
+        row = (handle.value, secret)
+        await self._database.run(lambda connection: connection.execute(_ADD_X25519, row))
 
     async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
         """Return an X25519 secret, None if there is none.

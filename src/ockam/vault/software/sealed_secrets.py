@@ -151,6 +151,16 @@ class SealedSecretsRepository:
             await self._store_ring(ring)
             await self._repository.store_x25519_secret(handle, ring.seal(_x25519_place(handle), secret))
 
+    async def add_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
+        """Seal and store an X25519 secret unless there is one of that handle.
+
+        Raises:
+            CannotUnseal: a wrong passphrase or key file.
+        """
+        async with self._open() as ring:
+            await self._store_ring(ring)
+            await self._repository.add_x25519_secret(handle, ring.seal(_x25519_place(handle), secret))
+
     async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
         """Return an X25519 secret, None if there is none.
 

@@ -30,6 +30,10 @@ class MemorySecretsRepository:
         """Store a 32-byte X25519 secret."""
         self._x25519[handle] = secret
 
+    async def add_x25519_secret(self, handle: X25519KeyHandle, secret: bytes) -> None:
+        """Store a 32-byte X25519 secret unless there is one of that handle."""
+        self._x25519.setdefault(handle, secret)
+
     async def x25519_secret(self, handle: X25519KeyHandle) -> bytes | None:
         """Return an X25519 secret, None if there is none."""
         return self._x25519.get(handle)
