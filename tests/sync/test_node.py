@@ -42,6 +42,7 @@ NOT_HERE = {
     "home": "given by the program",
     "database": "given by the program",
     "secrets": "for parts of the library",
+    "policies": "use `run`",
     "clock": "given by the program",
     "random": "given by the program",
     "delayed_event": "needs the loop; use `run`",

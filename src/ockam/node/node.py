@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from ockam.identity.repository import Repositories
     from ockam.identity.verification import VerifiedCredential
     from ockam.node.enrollment import NodeEnrollment
+    from ockam.policy import Policies, ResourceAccessControls, ResourceType
     from ockam.runtime.delayed import DelayedEvent
     from ockam.runtime.worker import DirectWorker, Processor, Worker
     from ockam.secure_channel.repository import SecureChannelRepository
@@ -133,6 +134,7 @@ class Node:
         self._suite = channel_suite(suite)
         self._sealing_key = sealing_key
         self._secrets: SecretsRepository = MemorySecretsRepository()
+        self._policies: Policies | None = None
         self._home: Home | None = None
         self._database: SqlDatabase | None = None
         self._started: _Started | None = None
@@ -252,6 +254,42 @@ class Node:
     def database(self) -> SqlDatabase | None:
         """The open database, of the home or shared, if the node has one."""
         return self._database
+
+    @property
+    def policies(self) -> Policies:
+        """The node's policies, per resource and per type of resource."""
+        if self._policies is None:
+            from ockam.node.policies import open_policies
+
+            self._policies = open_policies(self._database, self._node_name)
+        return self._policies
+
+    async def create_policy_access_controls(
+        self,
+        name: str,
+        resource_type: ResourceType,
+        *,
+        authority: Identifier | None = None,
+        allow: str | None = None,
+    ) -> ResourceAccessControls:
+        """Return access controls that ask the node's policies for each message: pass them to `start_worker`.
+
+        Without authority and policy everything is allowed, as in the reference; a warning says so. Otherwise what no
+        policy allows is refused.
+
+        Args:
+            name: of the resource, such as the address of the worker.
+            resource_type: whose policy counts where the resource has none of its own.
+            authority: whose credentials count.
+            allow: the resource's own policy, in either grammar (docs/policies.md); stored in place of the one before.
+
+        Raises:
+            PolicyParseError: `allow` is no policy.
+            StorageError: it was not stored.
+        """
+        from ockam.node.policies import guard
+
+        return await guard(self, name, resource_type, authority, allow)
 
     @property
     def secrets(self) -> SecretsRepository:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ockam.identity.purpose_key import PurposeKeyAttestationData
     from ockam.identity.repository import Repositories
     from ockam.identity.verification import VerifiedCredential
+    from ockam.policy import ResourceAccessControls, ResourceType
     from ockam.relay.workers.service import RelayService, RelayServiceOptions
     from ockam.runtime.worker import DirectWorker, Processor
     from ockam.runtime.worker import Worker as AsynchronousWorker
@@ -303,6 +304,24 @@ class Node:
             OckamError: it does not verify.
         """
         return self._loop.run(lambda: self._node.verify_credential(credential_and_purpose_key, subject, authorities))
+
+    def create_policy_access_controls(
+        self,
+        name: str,
+        resource_type: ResourceType,
+        *,
+        authority: Identifier | None = None,
+        allow: str | None = None,
+    ) -> ResourceAccessControls:
+        """Return access controls that ask the node's policies for each message: pass them to `start_worker`.
+
+        Raises:
+            PolicyParseError: `allow` is no policy.
+            StorageError: it was not stored.
+        """
+        return self._loop.run(
+            lambda: self._node.create_policy_access_controls(name, resource_type, authority=authority, allow=allow)
+        )
 
     def create_credential_issuer(
         self,
