@@ -115,7 +115,7 @@ def test_a_home_is_given_back_if_the_start_fails(tmp_path: Path, monkeypatch: py
             raise ValueError("a defect")
 
         with monkeypatch.context() as patch:
-            patch.setattr("ockam.node.node.create_sqlite_repositories", fail)
+            patch.setattr("ockam.node.parts.create_sqlite_repositories", fail)
             with pytest.raises(ValueError, match="a defect"):
                 await Node(home=tmp_path).start()
         async with Node(home=tmp_path):

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ockam.core.flow_control import FlowControlId
     from ockam.core.route import Route
     from ockam.identity.identifier import Identifier
-    from ockam.node.node import Node
+    from ockam.node.parts import NodeParts
     from ockam.transport.tcp.transport import TcpTransport
 
 __all__ = ["connected", "create_credential_issuer", "create_credential_retriever"]
 
 
 async def create_credential_issuer(
-    node: Node,
+    node: NodeParts,
     issuer: Identifier,
     members: Members | Mapping[Identifier, Mapping[str, str]],
     address: Address | str,
@@ -45,14 +45,14 @@ async def create_credential_issuer(
     known = FixedMembers(members) if isinstance(members, Mapping) else members
     issue = issue_to_members(node.identities, issuer, known, ttl_seconds)
     worker = CredentialIssuerWorker(CredentialIssuer(issue))
-    started = await node.start_worker(address, worker, incoming=incoming)
+    started = await node.context.start_worker(address, worker, incoming=incoming)
     for flow_control_id in consumer_of:
         node.flow_controls.add_consumer(started, flow_control_id)
     return started
 
 
 def create_credential_retriever(
-    node: Node,
+    node: NodeParts,
     connect: Callable[[], AbstractAsyncContextManager[Route]],
     subject: Identifier,
     issuer: Identifier,

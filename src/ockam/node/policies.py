@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ockam.core.route import Route
     from ockam.identity.identifier import Identifier
-    from ockam.node.node import Node
+    from ockam.node.parts import NodeParts
     from ockam.policy import ResourceAccessControls
     from ockam.storage.sql import SqlDatabase
 
@@ -29,7 +29,7 @@ def open_policies(database: SqlDatabase | None, node_name: str) -> Policies:
 
 
 async def guard(
-    node: Node, name: str, resource_type: ResourceType, authority: Identifier | None, allow: str | None
+    node: NodeParts, name: str, resource_type: ResourceType, authority: Identifier | None, allow: str | None
 ) -> ResourceAccessControls:
     """Return the access controls of a resource; see `Node.create_policy_access_controls`."""
     runtime = node.runtime

@@ -280,7 +280,7 @@ class Full:
 
 
 def test_a_channel_that_cannot_be_persisted_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ockam.node.node.MemorySecureChannelRepository", Full)
+    monkeypatch.setattr("ockam.node.parts.MemorySecureChannelRepository", Full)
 
     @asynchronous
     async def check() -> None:
