@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ockam.secure_channel.workers.channel import SecureChannelEnd
+from ockam.secure_channel.workers.end import SecureChannelEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable

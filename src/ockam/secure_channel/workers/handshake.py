@@ -29,7 +29,7 @@ from ockam.secure_channel.handshake import (
 from ockam.secure_channel.noise import AES256_GCM_SHA256, Role, Suite
 from ockam.secure_channel.options import authorities_of, credential_of
 from ockam.secure_channel.repository import PersistedSecureChannel
-from ockam.secure_channel.workers.channel import SecureChannel, SecureChannelEnd
+from ockam.secure_channel.workers.end import SecureChannelEnd
 from ockam.secure_channel.workers.peer import verify_peer
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions
     from ockam.secure_channel.repository import SecureChannelRepository
     from ockam.secure_channel.trust_policy import TrustPolicy
+    from ockam.secure_channel.workers.channel import SecureChannel
     from ockam.secure_channel.workers.own_payload import OwnPayloads
     from ockam.secure_channel.workers.registry import SecureChannelRegistry
 
