@@ -52,7 +52,8 @@ test: environment
 test-slow: environment
 	@$(PYTEST) -m '(slow or demo) and not interop' $(PYTEST_ARGS) || test $$? -eq 5
 
-# PostgreSQL, and the vaults on tokens and in clouds: installs their extras, and SoftHSM where this is a Debian and we are root.
+# PostgreSQL, the vaults on tokens and in clouds, and the libraries of others through streams: installs what they need, and SoftHSM
+# where this is a Debian and we are root.
 # PostgreSQL's binaries must be there already (Debian: postgresql), else its tests are skipped.
 test-services: environment
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres,pkcs11,aws,azure,services]'

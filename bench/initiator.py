@@ -73,6 +73,25 @@ async def handshakes(bench: Bench) -> dict[str, float]:
     return await bench.timed(HANDSHAKES, work(HANDSHAKES))
 
 
+async def handshakes_with_credentials(bench: Bench) -> dict[str, float]:
+    """As `handshakes`, but both sides have an authority: ours presents a credential, theirs verifies and stores it."""
+    ours = await bench.node.identities.export_identity(bench.alice)
+    answer = json.loads(await bench.node.send_and_receive(route(bench.connection, "issuer"), ours, reply=str))
+    authority = await bench.node.import_identity(bytes.fromhex(answer["authority"]))
+    options = SecureChannelOptions(authority=authority, credential=bytes.fromhex(answer["credential"]), timeout=30)
+    to_listener = route(bench.connection, "bob_members")
+
+    async def work(count: int) -> None:
+        for _ in range(count):
+            await bench.node.create_secure_channel(bench.alice, to_listener, options)
+
+    await work(WARM_UP_HANDSHAKES)
+    result = await bench.timed(HANDSHAKES, work(HANDSHAKES))
+    channel = await bench.node.create_secure_channel(bench.alice, to_listener, options)
+    assert await bench.node.send_and_receive(route(channel, "members"), "let in", reply=str) == "let in"
+    return result
+
+
 async def handshakes_first_contact(bench: Bench) -> dict[str, float]:
     """Neither side has ever seen the other: a node of its own, with its own identity, opens each channel."""
     async with AsyncExitStack() as nodes:
@@ -122,6 +141,7 @@ def one_way(size: int) -> Callable[[Bench], Awaitable[dict[str, float]]]:
 
 CELLS: dict[str, Callable[[Bench], Awaitable[dict[str, float]]]] = {
     "handshakes": handshakes,
+    "handshakes_with_credentials": handshakes_with_credentials,
     "handshakes_first_contact": handshakes_first_contact,
     "round_trips": round_trips,
     **{f"one_way_{size}": one_way(size) for size in STREAMS},

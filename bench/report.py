@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass
 class Cell:
-    """What one cell measured, round by round; a round that has both sides gives a ratio."""
+    """What one cell measured, round by round; a round that has both sides gives a ratio.
+
+    `against_handshakes` are ratios to our own cell `handshakes` of the same round, where that is the comparison.
+    """
 
     name: str
     unit: str
     ours: list[float] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    against_handshakes: list[float] = field(default_factory=list)
     cpu: list[dict[str, float]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
+        against = {"against_handshakes": round(median(self.against_handshakes), 3)} if self.against_handshakes else {}
         return {
             "name": self.name,
             "unit": self.unit,
             "ours": _summary(self.ours),
             "reference": _summary(self.reference) if self.reference else None,
             "ratio": round(median(self.ratios), 3) if self.ratios else None,
+            **against,
         }
 
     def cpu_as_json(self) -> dict[str, float]:
@@ -77,19 +83,23 @@ def _version(distribution: str) -> str | None:
 def table(cells: Sequence[Cell]) -> str:
     """Return the results as text."""
     lines = [
-        f"{'cell':<26}{'unit':<14}{'ours':>12}{'min … max':>24}{'reference':>12}{'min … max':>24}{'ratio':>8}"
-        f"{'CPU µs':>10}{'peer µs':>9}"
+        f"{'cell':<28}{'unit':<14}{'ours':>12}{'min … max':>24}{'reference':>12}{'min … max':>24}{'ratio':>8}"
+        f"{'/handshakes':>13}{'CPU µs':>10}{'peer µs':>9}"
     ]
     for cell in cells:
         ours, cpu = _summary(cell.ours), cell.cpu_as_json()
         reference = _summary(cell.reference) if cell.reference else None
         lines.append(
-            f"{cell.name:<26}{cell.unit:<14}{_number(ours['median']):>12}{_range(ours):>24}"
+            f"{cell.name:<28}{cell.unit:<14}{_number(ours['median']):>12}{_range(ours):>24}"
             f"{_number(reference['median'] if reference else None):>12}{_range(reference):>24}"
-            f"{f'{median(cell.ratios):.2f}' if cell.ratios else '-':>8}"
+            f"{_ratio(cell.ratios):>8}{_ratio(cell.against_handshakes):>13}"
             f"{_number(cpu.get('cpu_microseconds')):>10}{_number(cpu.get('peer_cpu_microseconds')):>9}"
         )
     return "\n".join(lines)
+
+
+def _ratio(ratios: Sequence[float]) -> str:
+    return f"{median(ratios):.2f}" if ratios else "-"
 
 
 def _range(summary: dict[str, float | None] | None) -> str:

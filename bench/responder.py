@@ -10,7 +10,19 @@ import argparse
 import json
 import resource
 
-from ockam import Context, Echoer, Node, Routed, SecureChannelListenerOptions, Worker, run
+from ockam import (
+    Context,
+    CredentialAccessControl,
+    Echoer,
+    Identifier,
+    Node,
+    Routed,
+    SecureChannelListenerOptions,
+    Worker,
+    run,
+)
+
+CREDENTIAL_SECONDS = 3600
 
 
 class Sink(Worker[str]):
@@ -36,6 +48,22 @@ class Usage(Worker[str]):
         await ctx.send(message.return_route, str(cpu_microseconds()))
 
 
+class Issuer(Worker[bytes]):
+    """Replies to an exported identity with the authority's history and a credential about it, as JSON."""
+
+    def __init__(self, node: Node, authority: Identifier) -> None:
+        self.node = node
+        self.authority = authority
+
+    async def handle_message(self, ctx: Context, message: Routed[bytes]) -> None:
+        identities = self.node.identities
+        subject = await identities.import_identity(message.body)
+        credential = await identities.issue_credential(self.authority, subject, {"role": "member"}, CREDENTIAL_SECONDS)
+        history = await identities.export_identity(self.authority)
+        answer = {"authority": history.hex(), "credential": credential.encode().hex()}
+        await ctx.send(message.return_route, json.dumps(answer))
+
+
 def cpu_microseconds() -> int:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return round((usage.ru_utime + usage.ru_stime) * 1e6)
@@ -48,11 +76,19 @@ async def main(listen: str) -> None:
         listener = await tcp.listen(listen)
         options = SecureChannelListenerOptions(consumer_of=[listener.flow_control_id])
         channels = await node.create_secure_channel_listener(bob, "bob_listener", options)
+        authority = await node.create_identity()
+        of_members = SecureChannelListenerOptions(authority=authority, consumer_of=[listener.flow_control_id])
+        members = await node.create_secure_channel_listener(bob, "bob_members", of_members)
+        # Who gets an answer here has a credential that was verified and stored.
+        control = CredentialAccessControl({"role": "member"}, authority, node.identities)
+        await node.start_worker("members", Echoer(), incoming=control)
+        node.flow_controls.add_consumer("members", members.flow_control_id)
         for name, worker in (("echoer", Echoer()), ("sink", Sink())):
             await node.start_worker(name, worker)
             node.flow_controls.add_consumer(name, channels.flow_control_id)
-        await node.start_worker("usage", Usage())
-        node.flow_controls.add_consumer("usage", listener.flow_control_id)
+        for name, plain in (("usage", Usage()), ("issuer", Issuer(node, authority))):
+            await node.start_worker(name, plain)
+            node.flow_controls.add_consumer(name, listener.flow_control_id)
         print(json.dumps({"ready": str(listener.socket_address)}), flush=True)
         await node.wait_stopped()
 

@@ -25,6 +25,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 UNITS = {
     "handshakes": "handshakes/s",
+    "handshakes_with_credentials": "handshakes/s",
     "handshakes_first_contact": "handshakes/s",
     "round_trips": "messages/s",
     "round_trips_no_spin": "messages/s",
@@ -77,7 +78,7 @@ def measure(cells: dict[str, Cell], rounds: int, peer: str | None) -> dict[str, 
                 results[side], cpu, seconds = sides.our_round(compared)
                 for name, sample in cpu.items():
                     cells[name].cpu.append(sample)
-            elif peer is not None:
+            elif peer is not None and any(name not in sides.COUNTERPARTS for name in compared):
                 results[side], seconds = sides.reference_round(peer)
             else:
                 continue
@@ -85,9 +86,11 @@ def measure(cells: dict[str, Cell], rounds: int, peer: str | None) -> dict[str, 
         for name in compared:
             ours = results["ours"][name]
             cells[name].ours.append(ours)
-            if peer is not None:
+            if name in results.get("reference", {}):
                 cells[name].reference.append(results["reference"][name])
                 cells[name].ratios.append(ours / results["reference"][name])
+            if (counterpart := sides.COUNTERPARTS.get(name)) in results["ours"]:
+                cells[name].against_handshakes.append(ours / results["ours"][counterpart])
         print(f"round {number + 1} of {rounds}: {_progress(cells, compared)}", file=sys.stderr, flush=True)
     for name in cells:
         if name == "enrollments":

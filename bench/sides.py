@@ -16,6 +16,7 @@ START_UPS = 5
 
 CHANNEL_CELLS = (
     "handshakes",
+    "handshakes_with_credentials",
     "handshakes_first_contact",
     "round_trips",
     "one_way_64",
@@ -23,6 +24,8 @@ CHANNEL_CELLS = (
     "one_way_32768",
 )
 NO_SPIN_CELLS = {"round_trips_no_spin": "round_trips"}
+# Cells of rounds that the reference's benchmark does not have: compared with one of ours instead.
+COUNTERPARTS = {"handshakes_with_credentials": "handshakes"}
 
 
 def reference_round(peer: str) -> tuple[dict[str, float], float]:

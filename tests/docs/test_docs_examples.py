@@ -23,6 +23,8 @@ SOURCES: Final = ROOT / "src" / "ockam"
 PAGES: Final = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name != "cli.md")
 FENCE: Final = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME: Final = re.compile(r"name=(\w+)")
+# Of a program that uses libraries of others: it runs where they are installed (make test-services).
+NEEDS: Final = re.compile(r"needs=([\w,]+)")
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -39,6 +41,11 @@ class Block(NamedTuple):
         found = NAME.search(self.info)
         return None if found is None else found[1]
 
+    @property
+    def needs(self) -> list[str]:
+        found = NEEDS.search(self.info)
+        return [] if found is None else found[1].split(",")
+
 
 def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
@@ -51,9 +58,13 @@ def blocks(page: Path) -> list[Block]:
 ALL: Final = [block for page in PAGES for block in blocks(page)]
 NAMED: Final = [block for block in ALL if block.name is not None]
 PROGRAMS: Final = [
-    (block, following.body if following is not None and following.info == "output" else "")
+    pytest.param(
+        block,
+        following.body if following is not None and following.info == "output" else "",
+        marks=[pytest.mark.services] if block.needs else [],
+    )
     for block, following in zip(ALL, [*ALL[1:], None], strict=True)
-    if block.info == "python"
+    if block.info.split(" ")[0] == "python"
 ]
 
 
@@ -83,6 +94,8 @@ def test_hexadecimal_blocks_have_names() -> None:
 
 @pytest.mark.parametrize(("block", "output"), PROGRAMS, ids=lambda value: f"line-{getattr(value, 'line', '')}")
 def test_a_program_prints_what_the_page_says(block: Block, output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in block.needs:
+        pytest.importorskip(module)
     monkeypatch.setattr("logging.basicConfig", lambda **_: None)
     printed = io.StringIO()
     code = compile(block.body, f"{block.page.name}:{block.line}", "exec")

@@ -1,4 +1,4 @@
-"""Libraries that know nothing of channels, through one: uvicorn and httpx, asyncpg and a PostgreSQL of its own.
+"""Libraries that know nothing of channels, through one: uvicorn and httpx, asyncpg and PostgreSQL.
 
 Each is left out where its library, or PostgreSQL, is not installed.
 """
@@ -8,10 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +16,9 @@ from tests.asynchronous import asynchronous
 from tests.portal.workers.talking import Pair, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+
+    from tests.storage.postgres.cluster import Cluster
 
 pytestmark = pytest.mark.services
 
@@ -96,47 +94,19 @@ def test_an_asgi_server_behind_a_channel() -> None:
 # ---- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def postgres() -> Iterator[Path]:
-    """A PostgreSQL that listens on a socket in the directory that is yielded."""
-    pytest.importorskip("asyncpg")
-    programs = {name: shutil.which(name) for name in ("initdb", "pg_ctl")}
-    if None in programs.values():
-        pytest.skip("needs PostgreSQL: initdb and pg_ctl")
-    as_other: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}  # it does not run as root
-    # Not below pytest's own directory, which is closed to others.
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        if as_other:
-            shutil.chown(directory, "nobody")
-        data = directory / "data"
-
-        def run(program: str, *arguments: str | Path) -> None:
-            command = [str(word) for word in (programs[program], *arguments)]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=directory, check=False, **as_other)
-            assert done.returncode == 0, done.stdout + done.stderr
-
-        run("initdb", "-D", data, "-U", "robot", "-A", "trust")
-        options = f"-k {directory} -c listen_addresses="
-        run("pg_ctl", "-D", data, "-l", directory / "log", "-o", options, "-w", "start")
-        try:
-            yield directory
-        finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-def test_a_database_behind_a_channel(postgres: Path) -> None:
+def test_a_database_behind_a_channel(cluster: Cluster) -> None:
     asyncpg = pytest.importorskip("asyncpg")
+    url = cluster.new_database()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        near_reader, near_writer = await asyncio.open_unix_connection(postgres / ".s.PGSQL.5432")
+        near_reader, near_writer = await asyncio.open_connection("127.0.0.1", cluster.port)
         await asyncio.gather(pump(reader, near_writer), pump(near_reader, writer))
 
     @asynchronous
     async def main() -> None:
         async with connected(serve) as pair, local_port(pair) as port:
             connection = await asyncpg.connect(
-                host="127.0.0.1", port=port, user="robot", database="postgres", ssl=False
+                host="127.0.0.1", port=port, user=url.user, password=url.password, database=url.database, ssl=False
             )
             await connection.execute("CREATE TABLE readings (id serial PRIMARY KEY, value bytea)")
             values = [os.urandom(100_000) for _ in range(20)]
