@@ -255,18 +255,10 @@ class TcpConnection:
             raise
         return self.send_frame(frame)
 
-    def frame_routes(self, onward_route: Route, return_route: Route) -> bytes:
-        """Return how a frame with these routes begins."""
-        return frame_routes(onward_route, return_route)
-
-    def frame_head(self, routes: bytes, payload_size: int) -> bytes:
-        """Return everything of a frame before its payload."""
-        return frame_head(routes, payload_size)
-
-    @property
-    def frame_tail(self) -> bytes:
-        """Everything of a frame after its payload."""
-        return FRAME_TAIL
+    # What `FrameSink` asks for: the functions of the framing themselves, without a method around each call.
+    frame_routes = staticmethod(frame_routes)
+    frame_head = staticmethod(frame_head)
+    frame_tail = FRAME_TAIL
 
     def send_frame(self, frame: bytes | bytearray) -> Busy | None:
         """Queue one whole frame; it is written at the end of the batch, or at once if it is large."""
