@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ockam.core.route import route
-from ockam.errors import TimedOut
+from ockam.errors import AlreadyExists, Misuse, TimedOut
 from ockam.identity import (
     Comparison,
     CredentialAccessControl,
@@ -125,6 +125,26 @@ async def test_identities_are_made_exported_imported_and_compared(configuration:
             # Known, but not ours.
             with pytest.raises(KeyNotFound):
                 await node.rotate_identity(theirs)
+
+
+@pytest.mark.parametrize("name", ["", "'; --", "%s ?", "e\u0301", "\u00e9", "x" * 10_000])
+@asynchronous
+async def test_any_text_is_a_name(configuration: Configuration, name: str) -> None:
+    async with configuration.node() as node:
+        identifier = await node.create_identity(name, key_type=configuration.key_types[0])
+        assert await node.identity_named(name) == identifier
+        with pytest.raises(AlreadyExists):
+            await node.create_identity(name)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\udcff"])
+@asynchronous
+async def test_what_cannot_be_stored_everywhere_is_no_name_anywhere(configuration: Configuration, name: str) -> None:
+    async with configuration.node() as node:
+        assert await node.identity_named(name) is None
+        for make in (node.create_identity, node.ensure_identity):
+            with pytest.raises(Misuse, match="no name"):
+                await make(name)
 
 
 # ---- channels --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ockam.errors import AlreadyExists
+from ockam.errors import AlreadyExists, Misuse, Origin
 from ockam.identity import issuing, verification
 from ockam.identity.attributes import PROJECT_MEMBER_SCHEMA, Attributes, AttributesEntry
 from ockam.identity.change_history import ChangeHistory, Comparison, Identity, compare
@@ -24,7 +24,7 @@ from ockam.identity.errors import (
 )
 from ockam.identity.identifier import Identifier
 from ockam.identity.own_purpose_key import OwnPurposeKeys
-from ockam.identity.repository import NamedIdentity
+from ockam.identity.repository import NamedIdentity, can_be_name
 from ockam.identity.timestamp import IDENTITY_TTL_SECONDS, end_of
 from ockam.vault.interfaces import SigningKeyType
 
@@ -77,8 +77,11 @@ class Identities:
 
         Raises:
             AlreadyExists: the name is taken.
+            Misuse: the name is not text that can be stored: it has a NUL, or bytes that were not UTF-8.
             InvalidTimeToLive: ttl_seconds is not positive.
         """
+        if name is not None and not can_be_name(name):
+            raise Misuse(f"{name!r} is no name: it has a NUL, or is not UTF-8", origin=Origin.IDENTITY)
         if name is not None and await self.repositories.named_identities.named_identity(name) is not None:
             raise AlreadyExists(f"an identity named {name!r} exists already")
         valid_from = self.now() if attestations_valid_from is None else attestations_valid_from

@@ -103,6 +103,11 @@ class NamedIdentity:
     is_default: bool = False
 
 
+def can_be_name(text: str) -> bool:
+    """Tell whether every storage can keep this text: no NUL (PostgreSQL), no half of a surrogate pair (not UTF-8)."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 class NamedIdentityRepository(Protocol):
     """Names of own identities; both names and identifiers are unique."""
 

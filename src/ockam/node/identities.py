@@ -11,6 +11,7 @@ from ockam.encoding.hex import decode_hex
 from ockam.errors import Misuse, Origin
 from ockam.identity.credential import CredentialAndPurposeKey
 from ockam.identity.purpose_key import PurposeKeyAttestation, PurposeKeyAttestationData
+from ockam.identity.repository import can_be_name
 from ockam.vault.interfaces import SigningKeyHandle, SigningKeyType, SigningSecret
 from ockam.vault.software import (
     SoftwareSigningVault,
@@ -48,11 +49,14 @@ class NodeIdentities(NodeParts):
 
         Raises:
             AlreadyExists: the name is taken.
+            Misuse: the name is not text that can be stored: it has a NUL, or bytes that were not UTF-8.
         """
         return await self.identities.create_identity(name, key_type)
 
     async def identity_named(self, name: str) -> Identifier | None:
         """Return the identity of that name on this node."""
+        if not can_be_name(name):
+            return None
         named = await self.identities.repositories.named_identities.named_identity(name)
         return named.identifier if named is not None else None
 
