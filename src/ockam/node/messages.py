@@ -9,7 +9,7 @@ from ockam.runtime.context import DEFAULT_TIMEOUT_SECONDS, Context
 from ockam.runtime.lifecycle import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from ockam.core.address import Address
     from ockam.core.message import Body, Routed
@@ -26,9 +26,9 @@ M = TypeVar("M")
 class NodeMessages(NodeParts):
     """Messages and workers."""
 
-    async def send(self, route: RouteLike, body: Body) -> None:
+    def send(self, route: RouteLike, body: Body) -> Coroutine[Any, Any, None]:
         """Send a message from the address `app`."""
-        await self.context.send(route, body)
+        return self.context.send(route, body)
 
     @overload
     async def send_and_receive(
@@ -36,14 +36,14 @@ class NodeMessages(NodeParts):
     ) -> M: ...
     @overload
     async def send_and_receive(self, route: RouteLike, body: Body, *, timeout: float | None = ...) -> bytes: ...
-    async def send_and_receive(
+    def send_and_receive(
         self,
         route: RouteLike,
         body: Body,
         *,
         reply: type[Any] = bytes,
         timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Send a message from a temporary address and return the body of the answer.
 
         Args:
@@ -53,7 +53,8 @@ class NodeMessages(NodeParts):
         Raises:
             TimedOut: no answer in time. A message that was refused or dropped on the way looks just like that.
         """
-        return await self.context.send_and_receive(route, body, reply=reply, timeout=timeout)
+        # The context's own coroutine: one less on the path of every round trip.
+        return self.context.send_and_receive(route, body, reply=reply, timeout=timeout)
 
     @overload
     async def receive(self, body_type: type[M], *, timeout: float | None = ...) -> Routed[M]: ...

@@ -22,12 +22,21 @@ def run(main: Coroutine[Any, Any, T], *, spin_microseconds: int = DEFAULT_SPIN_M
     """Run a program like `asyncio.run`, with a loop that polls before it sleeps after recent traffic.
 
     Round trips between two processes of one machine, or of one fast network, take a third of the time; an idle node
-    still sleeps. `asyncio.run`, or uvloop, does as well wherever that does not matter.
+    still sleeps. `asyncio.run` does as well wherever that does not matter.
 
     Args:
         main: the program.
-        spin_microseconds: how long to poll before sleeping; 0 sleeps at once.
+        spin_microseconds: how long to poll before sleeping. With 0 the loop sleeps at once, and is uvloop's where that
+            is installed (`ockam[uvloop]`).
     """
+    if spin_microseconds == 0:
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(main)
 
     def new_loop() -> asyncio.AbstractEventLoop:
         return asyncio.SelectorEventLoop(PollingSelector(spin_microseconds))

@@ -159,10 +159,12 @@ class Context:
             TimedOut: no answer in time. A message that was refused or dropped on the way looks just like that.
             DecodeError: the answer is no `reply`.
         """
-        answer = await self.send_and_receive_extended(
-            route, body, timeout=timeout, incoming=incoming, outgoing=outgoing
-        )
-        return decode_body(answer.payload, reply)
+        answer, address, consumers = self._ask(route, body, timeout, incoming, outgoing)
+        try:
+            message = await answer
+        finally:
+            self._answered(address, consumers)
+        return decode_body(message.payload, reply)
 
     async def send_and_receive_extended(
         self,
@@ -174,6 +176,24 @@ class Context:
         outgoing: AccessControl | None = None,
     ) -> LocalMessage:
         """Like `send_and_receive`, but return the whole message, with its return route."""
+        answer, address, consumers = self._ask(route, body, timeout, incoming, outgoing)
+        try:
+            return await answer
+        finally:
+            self._answered(address, consumers)
+
+    def _ask(
+        self,
+        route: RouteLike,
+        body: Body,
+        timeout: float | None,
+        incoming: AccessControl,
+        outgoing: AccessControl | None,
+    ) -> tuple[asyncio.Future[LocalMessage], Address, set[bytes] | None]:
+        """Send a question, and return what its answer will be in, with what `_answered` has to take back.
+
+        Not a coroutine: asking is on the path of every round trip, and one coroutine less is worth it.
+        """
         if type(route) is not Route:
             route = make_route(route)
         runtime = self.runtime
@@ -194,14 +214,19 @@ class Context:
             consumers.add(address.value)
         try:
             runtime.forward_now(mailbox, LocalMessage(route, mailbox.route, encode_body(body)))
-            if timeout is not None:
-                runtime.deadlines.add(address, timeout, lambda: _expire(answer, timeout))
-            return await answer
-        finally:
-            runtime.deadlines.drop(address)
-            runtime.table.pop(address.value, None)
-            if consumers is not None:
-                consumers.discard(address.value)
+        except BaseException:
+            self._answered(address, consumers)
+            raise
+        if timeout is not None:
+            runtime.deadlines.add(address, timeout, lambda: _expire(answer, timeout))
+        return answer, address, consumers
+
+    def _answered(self, address: Address, consumers: set[bytes] | None) -> None:
+        runtime = self.runtime
+        runtime.deadlines.drop(address)
+        runtime.table.pop(address.value, None)
+        if consumers is not None:
+            consumers.discard(address.value)
 
     def _own(self, address: Address | str) -> Mailbox:
         wanted = Address.parse(address) if isinstance(address, str) else address
