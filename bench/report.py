@@ -61,7 +61,8 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "cryptography": _version("cryptography"),
         "uvloop": _version("uvloop"),
-        "event_loop": "asyncio",
+        # What `ockam.run` chooses: its own polling selector while it spins, else uvloop's loop where that is installed.
+        "event_loop": {"spinning": "asyncio", "no_spin": "uvloop" if _version("uvloop") else "asyncio"},
     }
 
 
