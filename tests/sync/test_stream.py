@@ -43,6 +43,12 @@ def serve(pair: Pair, handler: object) -> Stream:
     return pair.client.open_stream(route(pair.channel, "streams"))
 
 
+def test_a_channel_opens_streams_itself() -> None:
+    with connected() as pair, serve(pair, echo), pair.channel.open_stream("streams", timeout=5) as stream:
+        stream.sendall(b"hello")
+        assert stream.recv(5) == b"hello"
+
+
 def test_bytes_come_back() -> None:
     with connected() as pair, serve(pair, echo) as stream:
         assert stream.peer_identifier == pair.bob

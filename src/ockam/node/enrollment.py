@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Final
 
 from ockam.enrollment.prekey_bundle import SecretKey
@@ -11,6 +12,7 @@ from ockam.enrollment.workers import enrollee, enroller
 from ockam.enrollment.workers.host import Host
 from ockam.enrollment.workers.service import EnrollmentServiceOptions, start_enrollment_service
 from ockam.identity.identities import Identities
+from ockam.portal.workers.streams import open_stream
 from ockam.secure_channel.workers.handshake import ChannelServices
 from ockam.secure_channel.workers.own_payload import OwnPayloads
 from ockam.secure_channel.workers.registry import SecureChannelRegistry
@@ -109,6 +111,12 @@ class NodeEnrollment:
         services = self._node.channel_services
         vault = create_software_vault(None, self._node.random)
         identities = Identities(vault, create_memory_repositories(), services.identities.now)
+        registry = SecureChannelRegistry()
         return ChannelServices(
-            services.runtime, identities, SecureChannelRegistry(), OwnPayloads(identities), services.suite
+            services.runtime,
+            identities,
+            registry,
+            OwnPayloads(identities),
+            functools.partial(open_stream, services.runtime, registry),
+            services.suite,
         )

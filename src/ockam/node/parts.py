@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from ockam.core.access_control import ALLOW_ALL
 from ockam.core.address import Address
 from ockam.errors import Misuse, Origin
 from ockam.identity.identities import Identities
+from ockam.portal.workers.streams import open_stream
 from ockam.runtime.clock import NodeClock
 from ockam.runtime.context import Context, detached_context
 from ockam.runtime.router import Runtime
@@ -270,8 +272,15 @@ class _Started:
         self.runtime = runtime
         self.identities = identities
         self.context = detached_context(runtime, APP, incoming=ALLOW_ALL, outgoing=ALLOW_ALL)
+        registry = SecureChannelRegistry()
         self.services = ChannelServices(
-            runtime, identities, SecureChannelRegistry(), OwnPayloads(identities), suite, persisted
+            runtime,
+            identities,
+            registry,
+            OwnPayloads(identities),
+            functools.partial(open_stream, runtime, registry),
+            suite,
+            persisted,
         )
         self._tcp: TcpTransport | None = None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
+
+from ockam.sync.stream import Stream
 
 if TYPE_CHECKING:
     from ockam.core.address import Address
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from ockam.identity.identifier import Identifier
     from ockam.relay.workers.remote import RemoteRelay as AsynchronousRemoteRelay
     from ockam.secure_channel.workers.channel import SecureChannel as AsynchronousChannel
+    from ockam.secure_channel.workers.channel import StreamOptions
     from ockam.secure_channel.workers.listener import SecureChannelListener as AsynchronousChannelListener
     from ockam.sync.loop_thread import LoopThread
     from ockam.transport.tcp.connection import TcpConnection as AsynchronousConnection
@@ -249,6 +252,15 @@ class SecureChannel:
     def update_remote_node_route(self, new_route: RouteLike) -> None:
         """Reach the same peer over another route from now on."""
         self._loop.call(lambda: self._channel.update_remote_node_route(new_route))
+
+    def open_stream(self, to: RouteLike, **options: Unpack[StreamOptions]) -> Stream:
+        """Open a byte stream through the channel: `Node.open_stream` with `route(channel, to)`.
+
+        Raises:
+            TimedOut: no confirmation in time. One that refuses may say nothing.
+            StreamRefused: the other end does not take the stream.
+        """
+        return Stream(self._loop, *self._loop.run(lambda: self._channel.open_stream(to, **options)))
 
     def close(self) -> None:
         """Tell the peer, as far as possible, and end the channel."""

@@ -12,6 +12,7 @@ from ockam.enrollment.workers.events import Enrolled
 from ockam.runtime import Context, Worker
 from tests.asynchronous import asynchronous
 from tests.enrollment.workers.world import World
+from tests.portal.workers.talking import echo
 
 if TYPE_CHECKING:
     from ockam.enrollment.workers.enrollment import Enrollment
@@ -66,6 +67,25 @@ async def test_both_sides_talk_at_once_over_the_keys_of_the_enrollment() -> None
         await channel.close()
         await back.wait_closed()
         assert not world.service_node.secure_channels.of_peer(enrollment.identifier)
+
+
+@asynchronous
+async def test_streams_pass_both_ways_through_the_channel_of_the_enrollment() -> None:
+    async with World() as world:
+        node = await world.node()
+        enrollment = await world.enrolled("one", node)
+        assert enrollment.channel is not None
+        allowed = world.service.channels.flow_control_id
+        await world.service_node.start_stream_server("echo", echo, consumer_of=[allowed])
+        await node.start_stream_server("echo", echo, consumer_of=[enrollment.channel.flow_control_id])
+        (back,) = world.service_node.secure_channels.of_peer(enrollment.identifier)
+        for channel in (enrollment.channel, back):
+            reader, writer = await channel.open_stream("echo")
+            assert writer.get_extra_info("peer_identifier") == channel.their_identifier
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            writer.close()
+            await writer.wait_closed()
 
 
 @asynchronous

@@ -85,6 +85,23 @@ async def test_both_ends_know_who_is_at_the_other() -> None:
 
 
 @asynchronous
+async def test_a_channel_opens_streams_itself() -> None:
+    async with connected() as pair:
+        for to in ("streams", route("streams")):
+            reader, writer = await pair.channel.open_stream(to, limit=1000)
+            assert writer.get_extra_info("peer_identifier") == pair.bob
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            writer.close()
+        await gone(pair)
+        with pytest.raises(TimedOut):
+            await pair.channel.open_stream("nothing there", timeout=0.05)
+        await pair.channel.close()
+        with pytest.raises(UnknownAddress):
+            await pair.channel.open_stream("streams")
+
+
+@asynchronous
 async def test_many_streams_share_a_channel() -> None:
     async with connected() as pair:
 

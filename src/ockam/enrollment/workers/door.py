@@ -162,6 +162,7 @@ class EnrollmentDoor(DirectWorker):
             self._identifier,
             Role.RESPONDER,
             ignore,
+            open_stream=services.open_stream,
             spawner=self._spawner,
             authority=self._identifier,
         )

@@ -83,6 +83,7 @@ class MessageExchange:
             own,
             Role.INITIATOR,
             self._receive,
+            open_stream=services.open_stream,
             authority=service,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypedDict, Unpack
 
 from ockam.core.message import SECURE_CHANNEL_IDENTIFIER, LocalMessage
 from ockam.core.route import EMPTY_ROUTE, Route, RouteLike
@@ -28,18 +28,38 @@ from ockam.secure_channel.messages import (
 from ockam.secure_channel.workers.api import ApiAddress
 
 if TYPE_CHECKING:
+    from ockam.core.access_control import AccessControl
     from ockam.core.address import Address
     from ockam.core.flow_control import FlowControlId
     from ockam.identity.identifier import Identifier
     from ockam.secure_channel.noise import Role
     from ockam.secure_channel.workers.end import SecureChannelEnd
 
-__all__ = ["SecureChannel"]
+__all__ = ["OpenStream", "SecureChannel", "StreamOptions"]
 
 log = logging.getLogger("ockam.secure_channel")
 
 _NONCE_ROOM: Final = bytes(NONCE_SIZE)
 _TAG_ROOM: Final = bytes(FRAME_OVERHEAD - NONCE_SIZE)
+
+
+class StreamOptions(TypedDict, total=False):
+    """What `Node.open_stream` takes besides the route, where it is explained."""
+
+    timeout: float | None
+    limit: int
+    incoming: AccessControl
+    outgoing: AccessControl
+
+
+class OpenStream(Protocol):
+    """Opens a byte stream to the worker at the end of a route. Streams are a layer above; the node hands this down."""
+
+    async def __call__(
+        self, route: Route, /, **options: Unpack[StreamOptions]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open it."""
+        ...
 
 
 class SecureChannel:
@@ -171,6 +191,20 @@ class SecureChannel:
     def follow(self, return_route: Route) -> None:
         """Answer over the route that the peer's latest message came (responder)."""
         self._set_route(return_route.append(self._remote_route.recipient))
+
+    async def open_stream(
+        self, to: RouteLike, **options: Unpack[StreamOptions]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a byte stream through the channel: `Node.open_stream` with `route(channel, to)`.
+
+        Args:
+            to: the route from the peer's node on: the name of a stream server, or a TCP outlet, as a rule.
+
+        Raises:
+            TimedOut: no confirmation in time. One that refuses may say nothing.
+            StreamRefused: the other end does not take the stream.
+        """
+        return await self._end.open_stream(make_route(self, to), **options)
 
     async def close(self) -> None:
         """Tell the peer, as far as possible, and end the channel."""

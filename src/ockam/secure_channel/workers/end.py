@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ockam.identity.identities import Identities
     from ockam.runtime.router import Runtime
     from ockam.secure_channel.handshake import TransportKeys
+    from ockam.secure_channel.workers.channel import OpenStream
     from ockam.secure_channel.workers.registry import SecureChannelRegistry
 from ockam.secure_channel.workers.channel import SecureChannel
 
@@ -55,6 +56,7 @@ class SecureChannelEnd:
         role: the responder follows the peer's route, the initiator does not.
         spawner: flow control id of the listener that made this end.
         on_handshake_message: takes what comes before `establish`.
+        open_stream: for `SecureChannel.open_stream`.
         authority: whose credentials count, one or several.
         key_exchange_only: no messages pass, nothing is rekeyed; see `SecureChannelOptions`.
     """
@@ -68,6 +70,7 @@ class SecureChannelEnd:
         role: Role,
         on_handshake_message: Callable[[LocalMessage, Mailbox], Busy | None],
         *,
+        open_stream: OpenStream,
         spawner: FlowControlId | None = None,
         authority: Identifier | Sequence[Identifier] | None = None,
         suite: Suite = AES256_GCM_SHA256,
@@ -79,6 +82,7 @@ class SecureChannelEnd:
         self._follows_routes = role is Role.RESPONDER
         self.authorities = authorities_of(authority)
         self.is_key_exchange_only = key_exchange_only
+        self.open_stream = open_stream
         self.flow_control_id = runtime.random_flow_control_id()
         self._identities = identities
         self._registry = registry

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ockam.secure_channel.options import SecureChannelListenerOptions, SecureChannelOptions
     from ockam.secure_channel.repository import SecureChannelRepository
     from ockam.secure_channel.trust_policy import TrustPolicy
-    from ockam.secure_channel.workers.channel import SecureChannel
+    from ockam.secure_channel.workers.channel import OpenStream, SecureChannel
     from ockam.secure_channel.workers.own_payload import OwnPayloads
     from ockam.secure_channel.workers.registry import SecureChannelRegistry
 
@@ -66,6 +66,7 @@ class ChannelServices:
     """What every channel of a node needs.
 
     Attributes:
+        open_stream: for `SecureChannel.open_stream`.
         suite: of all its channels; never negotiated.
         persisted: where key-exchange-only channels are stored; None: nowhere.
     """
@@ -74,6 +75,7 @@ class ChannelServices:
     identities: Identities
     registry: SecureChannelRegistry
     own_payloads: OwnPayloads
+    open_stream: OpenStream
     suite: Suite = AES256_GCM_SHA256
     persisted: SecureChannelRepository | None = None
 
@@ -146,6 +148,7 @@ class HandshakeWorker:
             terms.identifier,
             role,
             self.receive,
+            open_stream=services.open_stream,
             spawner=spawner,
             authority=terms.authority,
             suite=services.suite,
