@@ -215,6 +215,44 @@ def test_a_migration_that_fails_leaves_the_version_before(tmp_path: Path) -> Non
         database.read_blocking(lambda connection: connection.execute("SELECT * FROM half"))
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from ockam.storage import Database
+from ockam.storage.migrations.migration import Migration
+
+rows = "WITH RECURSIVE row (x) AS (SELECT 1 UNION ALL SELECT 1 FROM row)"
+endless = f"INSERT INTO half {rows} SELECT randomblob(4000) FROM row"
+table = Migration(1, "numbers", ("CREATE TABLE number (value INTEGER PRIMARY KEY, filler BLOB)",))
+Database(Path(sys.argv[1]), migrations=(table, Migration(2, "half", ("CREATE TABLE half (x BLOB)", endless))))
+"""
+
+
+def test_a_process_killed_in_the_middle_of_a_migration_leaves_the_version_before(tmp_path: Path) -> None:
+    path = tmp_path / "database"
+    with Database(path, migrations=TABLE) as database:
+        database.run_blocking(insert(1))
+    wal = path.with_name(path.name + "-wal")
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ) as process:
+        try:
+            # More than SQLite keeps in memory: pages of the migration are in the file when the process dies.
+            while not wal.exists() or wal.stat().st_size < 4_000_000:
+                assert process.poll() is None
+                os.sched_yield()
+        finally:
+            process.kill()
+    assert wal.stat().st_size >= 4_000_000
+    with Database(path, migrations=(*TABLE, SECOND)) as database:
+        assert database.read_blocking(values) == [1]
+        tables = database.read_blocking(
+            lambda connection: connection.execute("SELECT name FROM sqlite_master").fetchall()
+        )
+        assert ("half",) not in tables
+        assert ("more",) in tables
+
+
 def test_the_migrations_of_this_version_are_numbered_in_order() -> None:
     assert [migration.version for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
     with Database(None) as database:
