@@ -308,10 +308,12 @@ def test_honest_contents_under_every_other_type_and_version(slot: Slot) -> None:
 
 @pytest.mark.parametrize("slot", SLOTS.values(), ids=SLOTS)
 def test_the_right_data_by_another_of_our_own_keys(slot: Slot) -> None:
+    made = party()
+
     async def main() -> None:
-        for name in set(keys(party())) - {slot.key}:
+        for name in set(keys(made)) - {slot.key}:
             with pytest.raises(OckamError) as caught:
-                await offer(slot, party().data(slot.belongs), name)
+                await offer(slot, made.data(slot.belongs), name)
             assert type(caught.value) is slot.wrong_key
 
     asyncio.run(main())
