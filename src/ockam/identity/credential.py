@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ockam.encoding.cbor import NULL, Decoder, encode_array, encode_bytes, encode_uint
+from ockam.encoding.cbor import NULL, Decoder, encode_array, encode_uint
 from ockam.encoding.hex import decode_hex
 from ockam.identity.attributes import Attributes
 from ockam.identity.identifier import ChangeHash, Identifier
 from ockam.identity.purpose_key import PurposeKeyAttestation
-from ockam.vault.signatures import Signature, read_signature
+from ockam.identity.versioned_data import SignedData
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +73,10 @@ class CredentialData:
         return cls.read(Decoder(data))
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A credential as received: `data` stays the bytes that were signed."""
+class Credential(SignedData):
+    """A credential as received, without what proves its key."""
 
-    data: bytes
-    signature: Signature
-
-    def encode(self) -> bytes:
-        """Return the encoded array of two."""
-        return encode_array(encode_bytes(self.data), self.signature.encode())
-
-    @classmethod
-    def read(cls, decoder: Decoder) -> Credential:
-        """Read a credential. Takes unauthenticated bytes.
-
-        Raises:
-            DecodeError: another shape.
-        """
-        fields = decoder.array()
-        fields.require()
-        data = decoder.bytes()
-        fields.require()
-        signature = read_signature(decoder)
-        fields.close()
-        return cls(data, signature)
-
-    @classmethod
-    def decode(cls, data: bytes) -> Credential:
-        """Return the credential at the start of unauthenticated `data`; what follows it is ignored.
-
-        Raises:
-            DecodeError: another shape.
-        """
-        return cls.read(Decoder(data))
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

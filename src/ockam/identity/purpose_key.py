@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from ockam.encoding.cbor import Decoder, encode_array, encode_bytes, encode_enum, encode_uint
+from ockam.encoding.cbor import Decoder, encode_array, encode_enum, encode_uint
 from ockam.errors import DecodeError
 from ockam.identity.identifier import ChangeHash, Identifier
+from ockam.identity.versioned_data import SignedData
 from ockam.vault.keys import VerifyingPublicKey, X25519PublicKey, read_verifying_public_key
-from ockam.vault.signatures import Signature, read_signature
 
 if TYPE_CHECKING:
     from ockam.vault.interfaces import DiffieHellmanKey, SigningKeyHandle
@@ -137,40 +137,10 @@ class PurposeKeyAttestationData:
         return cls.read(Decoder(data))
 
 
-@dataclass(frozen=True, slots=True)
-class PurposeKeyAttestation:
-    """An attestation as received: `data` stays the bytes that were signed."""
+class PurposeKeyAttestation(SignedData):
+    """An attestation as received; 193 bytes for a secure channel key of an Ed25519 identity."""
 
-    data: bytes
-    signature: Signature
-
-    def encode(self) -> bytes:
-        """Return the encoded array of two; 193 bytes for a secure channel key of an Ed25519 identity."""
-        return encode_array(encode_bytes(self.data), self.signature.encode())
-
-    @classmethod
-    def read(cls, decoder: Decoder) -> PurposeKeyAttestation:
-        """Read an attestation. Takes unauthenticated bytes.
-
-        Raises:
-            DecodeError: another shape.
-        """
-        fields = decoder.array()
-        fields.require()
-        data = decoder.bytes()
-        fields.require()
-        signature = read_signature(decoder)
-        fields.close()
-        return cls(data, signature)
-
-    @classmethod
-    def decode(cls, data: bytes) -> PurposeKeyAttestation:
-        """Return the attestation at the start of unauthenticated `data`; what follows it is ignored.
-
-        Raises:
-            DecodeError: another shape.
-        """
-        return cls.read(Decoder(data))
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
