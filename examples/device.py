@@ -5,7 +5,7 @@ It is told what to do on stdin, one command a line, and tells what happens on st
     enroll HOST:PORT SECONDS    get a bundle from the enroller's station there, and enroll
     ask RELAY_NAME SECONDS      send a reading to another device, and get one of its own back
 
-$ python examples/device.py --home /tmp/axiom --name "Robot Axiom" --service I5e0c...
+$ python examples/device.py --home axiom --name "Robot Axiom" --service I5e0c...
 {"event": "offer", "offer": "ockam-offer:1:..."}
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ockam.node import Node
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["Configuration", "DatabaseConfiguration", "HomeConfiguration", "MemoryConfiguration", "SoftHsmConfiguration"]
 
 
-class Configuration:
+class Configuration(ABC):
     """Makes nodes of one kind; one at a time runs. `keeps`: the next one goes on where the one before was."""
 
     keeps: ClassVar[bool] = True
     key_types: tuple[SigningKeyType, ...] = (SigningKeyType.ED25519, SigningKeyType.ECDSA_P256)
 
+    @abstractmethod
     def node(self, **options: Any) -> Node:
         """Return the node, not started."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of everything."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from ockam.storage.opening import open_database
@@ -31,12 +32,13 @@ class Databases(Protocol):
         """Close those that are open."""
 
 
-class _Opened:
+class _Opened(ABC):
     def __init__(self) -> None:
         self._opened: list[SqlDatabase] = []
 
+    @abstractmethod
     def location(self, name: str) -> DatabaseLocation:
-        raise NotImplementedError
+        """Return where the database of that name is."""
 
     def open(self, name: str = "database") -> SqlDatabase:
         database = open_database(self.location(name))

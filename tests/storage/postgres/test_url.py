@@ -24,7 +24,7 @@ from tests.asynchronous import asynchronous
         ("postgresql://h/db", PostgresUrl("h", 5432, "db")),
         ("postgres://u%40x:p%2F%3A%25@h/d%20b", PostgresUrl("h", 5432, "d b", "u@x", "p/:%")),
         ("postgres://[::1]:6000/db", PostgresUrl("::1", 6000, "db")),
-        ("postgres://u@%2Ftmp%2FX/db", PostgresUrl("/tmp/X", 5432, "db", "u")),  # noqa: S108 - a name
+        ("postgres://u@%2Fsockets%2FX/db", PostgresUrl("/sockets/X", 5432, "db", "u")),
         ("postgres://h/db?sslmode=verify-full", PostgresUrl("h", 5432, "db", parameters=(("sslmode", "verify-full"),))),
     ],
 )
